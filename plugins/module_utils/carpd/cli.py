@@ -1,0 +1,84 @@
+# Copyright (c) 2026 The failover.carp authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The command ``carpd``: run the daemon, check a configuration, or remove the addresses that a dead daemon left."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+
+from .config import Config, ConfigError, load
+from .control import ControlError
+from .daemon import Daemon
+from .logs import LogWriter
+from .netlink import Requests
+from .version import VERSION
+
+DEFAULT_CONFIG = "/etc/carpd/carpd.conf"
+DEFAULT_RUNTIME_DIR = "/run/carpd"
+SOCKET_NAME = "control.sock"
+
+_log = logging.getLogger(__name__)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit status: 0, 1 for a failure of the system, 2 for a wrong configuration."""
+    parser = argparse.ArgumentParser(prog="carpd", description="Keep addresses on one of several hosts, by CARP.")
+    parser.add_argument("--version", action="version", version=VERSION)
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="run | check | release")
+    for verb, summary in (
+        ("run", "run in the foreground until SIGTERM"),
+        ("check", "say nothing if the configuration is right, else every mistake, one a line"),
+        ("release", "remove the addresses that a dead daemon left"),
+    ):
+        sub = verbs.add_parser(verb, help=summary, description=summary)
+        sub.add_argument("--config", default=DEFAULT_CONFIG, metavar="FILE", help="default: %(default)s")
+        if verb == "run":
+            sub.add_argument("--runtime-dir", default=DEFAULT_RUNTIME_DIR, metavar="DIR", help="default: %(default)s")
+    options = parser.parse_args(arguments)
+    try:
+        config = load(options.config)
+    except ConfigError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    if options.verb == "run":
+        return _run(options.config, config, options.runtime_dir)
+    if options.verb == "release":
+        return _release(config)
+    return 0
+
+
+def _run(path: str, config: Config, runtime_dir: str) -> int:
+    with LogWriter():
+        try:
+            os.makedirs(runtime_dir, mode=0o755, exist_ok=True)
+            Daemon(path, config, os.path.join(runtime_dir, SOCKET_NAME)).run()
+        except (OSError, ControlError) as error:
+            _log.error("carpd cannot go on: %s", error)
+            return 1
+    return 0
+
+
+def _release(config: Config) -> int:
+    """Remove what has a lease only: a permanent address of the same number was never the daemon's."""
+    requests = Requests()
+    try:
+        names = {link.ifindex: link.name for link in requests.links()}
+        ours = {(vip.interface, address.ip) for vip in config.vips for address in vip.addresses}
+        for there in requests.addresses():
+            if there.leased and (names.get(there.ifindex), there.address.ip) in ours:
+                requests.release(there.ifindex, [there.address])
+    except OSError as error:
+        sys.stderr.write(f"the addresses could not be removed: {error}\n")
+        return 1
+    finally:
+        requests.close()
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

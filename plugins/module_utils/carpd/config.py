@@ -1,0 +1,283 @@
+# Copyright (c) 2026 The failover.carp authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Read, check and write the configuration: INI sections ``[carpd]`` and ``[vip NAME]``.
+
+Every mistake is found in one pass and told as one line: file, section, option, value, what is allowed.
+"""
+
+from __future__ import annotations
+
+import configparser
+import difflib
+import glob
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Interface
+from typing import Any, Callable
+
+from .options import CARPD_OPTIONS, NAME_RULE, PASSWORD_MAX, PASSWORD_RULE, VIP_OPTIONS, Option, valid_name
+
+HIDDEN = "(hidden)"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One mistake: where it stands, what stands there and what is allowed instead."""
+
+    where: str
+    section: str
+    option: str
+    value: str
+    allowed: str
+
+    def __str__(self) -> str:
+        place = f"{self.where}: [{self.section}]" if self.section else f"{self.where}:"
+        if not self.option:
+            return f"{place} {self.allowed}"
+        return f"{place} {self.option} = {self.value}: must be {self.allowed}"
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used; ``problems`` lists every mistake found."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True)
+class Vip:
+    """One virtual host: a vhid on an interface, with the addresses that its master holds."""
+
+    name: str
+    interface: str
+    vhid: int
+    addresses: tuple[IPv4Interface, ...]
+    password: bytes
+    advbase: int
+    advskew: int
+    preempt: bool
+    dead_ratio: int
+    source: IPv4Address | None
+
+    def __repr__(self) -> str:
+        """Leave the password out, so that no log and no traceback can show it."""
+        return f"Vip({self.name!r}, {self.interface!r}, vhid={self.vhid})"
+
+
+@dataclass(frozen=True)
+class Config:
+    """What the daemon shall do."""
+
+    vips: tuple[Vip, ...]
+    log_level: str
+
+
+def load(path: str) -> Config:
+    """Read the file and all that it includes.
+
+    Raises ConfigError, which lists every mistake in every file.
+    """
+    problems: list[Problem] = []
+    daemon: dict[str, Any] = {option.name: option.parse(option.default or "") for option in CARPD_OPTIONS.values()}
+    vips: list[Vip] = []
+    seen: dict[str, str] = {}
+    files = [path]
+    for file in files:
+        for section, values in _read(file, problems).items():
+            kind, _blank, name = section.partition(" ")
+            name = name.strip()
+            if section in seen:
+                problems.append(Problem(file, section, "", "", f"this section stands in {seen[section]} already"))
+            elif section == "carpd":
+                daemon.update(_parse_section(section, CARPD_OPTIONS, values, file, problems))
+                if "include" in values and file == path:
+                    files.extend(_included(path, str(daemon["include"])))
+                elif "include" in values:
+                    rule = f"given in {path} only: an included file cannot include others"
+                    problems.append(Problem(file, section, "include", values["include"], rule))
+            elif kind == "vip" and name:
+                vip, wrong = parse_vip(name, values, file, read_secret)
+                problems.extend(wrong)
+                vips.extend([vip] if vip is not None else [])
+            else:
+                problems.append(Problem(file, section, "", "", _unknown("section", section, ["carpd", "vip NAME"])))
+            seen[section] = file
+    problems.extend(check_vips(vips, path))
+    if problems:
+        raise ConfigError(problems)
+    return Config(tuple(vips), str(daemon["log_level"]))
+
+
+def parse_vip(
+    name: str,
+    options: Mapping[str, object],
+    where: str,
+    secret_reader: Callable[[str], bytes] | None = None,
+) -> tuple[Vip | None, list[Problem]]:
+    """Check one virtual host's options and return it, or None, and every mistake found.
+
+    Values may be text or what YAML makes of it: numbers, booleans and lists. Without ``secret_reader`` a password_file
+    is taken unread and the password stays empty.
+    """
+    problems: list[Problem] = []
+    section = f"vip {name}"
+    if not valid_name(name):
+        problems.append(Problem(where, section, "", "", f"a virtual host's name must be {NAME_RULE}"))
+    values = _parse_section(
+        section, VIP_OPTIONS, {key: as_text(value) for key, value in options.items()}, where, problems
+    )
+    password = _password(section, values, where, secret_reader, problems)
+    if not problems and values["advbase"] == 0 and values["advskew"] == 0:
+        rule = "1 or more where advbase is 0: together they are the interval between advertisements"
+        problems.append(Problem(where, section, "advskew", "0", rule))
+    if problems:
+        return None, problems
+    fields = {key: value for key, value in values.items() if key not in ("password", "password_file")}
+    return Vip(name=name, password=password, **fields), []
+
+
+def check_vips(vips: Iterable[Vip], where: str) -> list[Problem]:
+    """Return what is wrong between virtual hosts that are right one by one: a vhid or an address used twice."""
+    problems: list[Problem] = []
+    vhids: dict[tuple[str, int], str] = {}
+    addresses: dict[tuple[str, IPv4Address], str] = {}
+    for vip in vips:
+        section = f"vip {vip.name}"
+        other = vhids.setdefault((vip.interface, vip.vhid), vip.name)
+        if other != vip.name:
+            rule = f"another number than that of [vip {other}], since both are on {vip.interface}"
+            problems.append(Problem(where, section, "vhid", str(vip.vhid), rule))
+        for address in vip.addresses:
+            other = addresses.setdefault((vip.interface, address.ip), vip.name)
+            if other != vip.name:
+                rule = f"addresses that no other virtual host has: {address.ip} is in [vip {other}] too"
+                problems.append(Problem(where, section, "addresses", str(address), rule))
+    return problems
+
+
+def render_vip(name: str, options: Mapping[str, object]) -> str:
+    """Return the text of a ``[vip NAME]`` section, the options in the order of the reference."""
+    lines = [f"{key} = {as_text(options[key])}" for key in VIP_OPTIONS if key in options]
+    return "\n".join([f"[vip {name}]", *lines, ""])
+
+
+def read_secret(path: str) -> bytes:
+    """Return the first line of a file without its line end.
+
+    Raises OSError. Blanks are part of a password and stay; ucarp would keep a carriage return, too, which no one means.
+    """
+    with open(path, "rb") as file:
+        return file.readline(4096).rstrip(b"\r\n")
+
+
+def as_text(value: object) -> str:
+    """Return a value as it is written in the file; YAML's booleans and lists become ``yes`` and ``a, b``."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(as_text(item) for item in value)
+    return str(value)
+
+
+def _read(path: str, problems: list[Problem]) -> dict[str, dict[str, str]]:
+    # No default section: "" cannot be written between brackets.
+    parser = configparser.RawConfigParser(default_section="", comment_prefixes=("#", ";"))
+    try:
+        with open(path, encoding="utf-8") as file:
+            parser.read_file(file, path)
+    except OSError as error:
+        problems.append(Problem(path, "", "", "", f"cannot be read: {error.strerror}"))
+    except UnicodeDecodeError as error:
+        problems.append(Problem(path, "", "", "", f"must be UTF-8 text, and byte {error.start} is not"))
+    except configparser.DuplicateSectionError as error:
+        problems.append(
+            Problem(path, error.section, "", "", f"this section stands twice, again in line {error.lineno}")
+        )
+    except configparser.DuplicateOptionError as error:
+        rule = f"{error.option} is given twice, again in line {error.lineno}"
+        problems.append(Problem(path, error.section, "", "", rule))
+    except configparser.MissingSectionHeaderError as error:
+        problems.append(Problem(path, "", "", "", f"line {error.lineno} stands before any [section]"))
+    except configparser.ParsingError as error:
+        numbers = ", ".join(str(number) for number, _line in error.errors)
+        problems.append(Problem(path, "", "", "", f"line {numbers} is neither a [section] nor 'option = value'"))
+    else:
+        return {section: _without_comments(dict(parser.items(section))) for section in parser.sections()}
+    return {}
+
+
+def _without_comments(values: dict[str, str]) -> dict[str, str]:
+    """Cut comments behind values. A password with ' ;' stays as it is and is refused later: it could be meant so."""
+    return {key: value if key == "password" else re.sub(r"(^|\s+);.*", "", value) for key, value in values.items()}
+
+
+def _included(path: str, pattern: str) -> list[str]:
+    folder = os.path.dirname(os.path.abspath(path))
+    return sorted(glob.glob(os.path.join(folder, pattern))) if pattern else []
+
+
+def _parse_section(
+    section: str, table: Mapping[str, Option], values: Mapping[str, str], where: str, problems: list[Problem]
+) -> dict[str, Any]:
+    parsed: dict[str, Any] = {}
+    for key in values:
+        if key not in table:
+            problems.append(Problem(where, section, "", "", _unknown("option", key, list(table))))
+    for option in table.values():
+        text = values.get(option.name, option.default)
+        if text is None:
+            if not option.optional:
+                problems.append(Problem(where, section, "", "", f"{option.name} is missing: {option.allowed}"))
+            continue
+        try:
+            parsed[option.name] = option.parse(text.strip() if not option.secret else text)
+        except ValueError:
+            shown = HIDDEN if option.secret else text or "(nothing)"
+            problems.append(Problem(where, section, option.name, shown, option.allowed))
+    return parsed
+
+
+def _password(
+    section: str,
+    values: Mapping[str, Any],
+    where: str,
+    secret_reader: Callable[[str], bytes] | None,
+    problems: list[Problem],
+) -> bytes:
+    given = [key for key in ("password", "password_file") if key in values]
+    if len(given) == 2:
+        problems.append(Problem(where, section, "", "", "give password or password_file, not both"))
+    if len(given) != 1:
+        if not given and not any(problem.option in ("password", "password_file") for problem in problems):
+            problems.append(Problem(where, section, "", "", "a password is missing: give password_file or password"))
+        return b""
+    option = given[0]
+    if option == "password":
+        shown, password = HIDDEN, str(values[option]).encode()
+        if re.search(r"\s;", str(values[option])):
+            rule = "without ' ;', which begins a comment elsewhere: put such a password into a password_file"
+            problems.append(Problem(where, section, option, shown, rule))
+    elif secret_reader is None:
+        return b""
+    else:
+        shown = str(values[option])
+        try:
+            password = secret_reader(shown)
+        except OSError as error:
+            problems.append(Problem(where, section, option, shown, f"a readable file ({error.strerror})"))
+            return b""
+    if not 1 <= len(password) <= PASSWORD_MAX:
+        has = f", and this one has {len(password)}"
+        holds = "a file whose first line is the password, " if option == "password_file" else ""
+        problems.append(Problem(where, section, option, shown, holds + PASSWORD_RULE + has))
+    return password
+
+
+def _unknown(kind: str, name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+    hint = f"did you mean {near[0]}?" if near else "known are: " + ", ".join(known)
+    return f"there is no {kind} {name}; {hint}"

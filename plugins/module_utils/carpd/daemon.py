@@ -1,0 +1,283 @@
+# Copyright (c) 2026 The failover.carp authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The daemon: one loop that waits for packets, notices, requests, signals and the next deadline.
+
+Nothing in it may block: addresses are changed by netlink, which answers at once; everything else is without waiting.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import math
+import os
+import selectors
+import signal
+import socket
+import time
+from typing import Any
+
+from .config import Config, ConfigError, Vip, load
+from .control import ControlError, ControlServer
+from .interfaces import Interfaces, Obstacle
+from .netlink import AddressGone, Link, Missed, Requests, Watch
+from .notify import Notifier
+from .packet import PacketError
+from .speaker import same_identity
+from .transitions import Event, State
+from .virtualhost import VirtualHost
+from .wire import Wire
+
+_log = logging.getLogger(__name__)
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+
+
+class Daemon:
+    """Runs all virtual hosts of one configuration file until it is told to end.
+
+    Raises OSError when the system does not let it work, and ControlError when another daemon uses its socket.
+    """
+
+    def __init__(self, config_path: str, config: Config, socket_path: str) -> None:
+        self._config_path = config_path
+        # select(2) and not epoll: its timeout counts microseconds, where epoll_wait(2) rounds up to milliseconds.
+        self._selector = selectors.SelectSelector()
+        self._requests = Requests()
+        self._watch = Watch()
+        self._interfaces = Interfaces()
+        self._wires: dict[int, Wire] = {}
+        self._hosts: dict[str, VirtualHost] = {}
+        self._closing: list[VirtualHost] = []
+        self._pending: dict[str, Vip] = {}
+        self._stopping = False
+        self._notifier = Notifier()
+        self._signals = _signal_socket()
+        self._control = ControlServer(socket_path, self._selector, self._answer)
+        self._selector.register(self._watch, selectors.EVENT_READ, self._read_watch)
+        self._selector.register(self._signals, selectors.EVENT_READ, self._read_signals)
+        self._interfaces.load(self._requests)
+        self._configure(config)
+
+    def run(self) -> None:
+        """Work until SIGTERM or SIGINT, then hand over and return."""
+        # What was made so far stays; the collector then has next to nothing to look through.
+        gc.collect()
+        gc.freeze()
+        self._notifier.tell("READY=1", f"STATUS={self._summary()}")
+        beat = self._notifier.watchdog / 3 if self._notifier.watchdog else math.inf
+        beat_at = 0.0 if beat < math.inf else math.inf
+        try:
+            while self._hosts or self._closing or not self._stopping:
+                now = time.monotonic()
+                if now >= beat_at:
+                    self._notifier.tell("WATCHDOG=1")
+                    beat_at = now + beat
+                deadline = min([beat_at, *(host.next_timer() for host in self._everyone())])
+                for key, _events in self._selector.select(None if deadline == math.inf else max(0.0, deadline - now)):
+                    key.data()
+                # After the packets: those that wait already are no silence.
+                now = time.monotonic()
+                for host in self._everyone():
+                    if host.next_timer() <= now:
+                        host.due()
+                self._settle()
+        finally:
+            self._close()
+
+    def _everyone(self) -> list[VirtualHost]:
+        return [*self._hosts.values(), *self._closing]
+
+    def _configure(self, config: Config) -> None:
+        """Make the configuration true: what did not change is not touched, what goes hands over first."""
+        logging.getLogger().setLevel(config.log_level.upper())
+        wanted = {vip.name: vip for vip in config.vips}
+        for name, host in list(self._hosts.items()):
+            if name not in wanted:
+                self._retire(host, "it is no longer configured")
+            elif not same_identity(host.vip, wanted[name]):
+                self._retire(host, "its configuration changed")
+            else:
+                vip = wanted.pop(name)
+                if vip != host.vip:
+                    host.reconfigure(vip)
+                    _log.info("%s: goes on with its new timing", name)
+        self._pending = wanted
+        self._settle()
+
+    def _retire(self, host: VirtualHost, reason: str) -> None:
+        del self._hosts[host.vip.name]
+        self._closing.append(host)
+        host.event(Event.STOP, reason)
+
+    def _settle(self) -> None:
+        """Forget what has ended; begin what waited for it, so that no address has two virtual hosts."""
+        ended = [host for host in self._closing if host.state is State.ENDED]
+        if ended:
+            self._closing = [host for host in self._closing if host.state is not State.ENDED]
+            self._close_unused_wires()
+        if self._pending and not self._closing:
+            for name, vip in self._pending.items():
+                self._hosts[name] = VirtualHost(vip, self._requests, _random_counter(), time.monotonic)
+            self._pending = {}
+            self._attach_all()
+
+    def _attach_all(self) -> None:
+        """Give every virtual host its wire, or tell it what is in the way."""
+        virtual = {address.ip for host in self._everyone() for address in host.vip.addresses}
+        for host in self._everyone():
+            try:
+                link, source = self._interfaces.usable(host.vip, virtual, host.state.holds)
+                wire = self._wire(link)
+            except Obstacle as obstacle:
+                host.detach(str(obstacle))
+                continue
+            if host.wire is not wire:
+                if host.wire is not None:
+                    host.detach(f"{link.name} was replaced")
+                self._clear_left_over(host, link)
+            if host.wire is not wire or host.source != source:
+                host.attach(wire, source)
+        self._close_unused_wires()
+
+    def _clear_left_over(self, host: VirtualHost, link: Link) -> None:
+        for there in self._interfaces.left_over(host.vip, link):
+            self._requests.release(link.ifindex, [there.address])
+            _log.warning("%s: removed %s, which a dead daemon had left on %s", host.vip.name, there.address, link.name)
+
+    def _wire(self, link: Link) -> Wire:
+        wire = self._wires.get(link.ifindex)
+        if wire is not None and wire.name == link.name:
+            wire.mac = link.mac
+            return wire
+        try:
+            new = Wire(link.name, link.ifindex, link.mac)
+        except OSError as error:
+            raise Obstacle(f"{link.name} cannot be used: {error.strerror}") from error
+        self._selector.register(new, selectors.EVENT_READ, lambda: self._read_wire(new))
+        if wire is not None:
+            self._selector.unregister(wire)
+            wire.close()
+        self._wires[link.ifindex] = new
+        return new
+
+    def _close_unused_wires(self) -> None:
+        used = {id(host.wire) for host in self._everyone()}
+        for index, wire in list(self._wires.items()):
+            if id(wire) not in used:
+                self._selector.unregister(wire)
+                wire.close()
+                del self._wires[index]
+
+    def _read_wire(self, wire: Wire) -> None:
+        for datagram in wire.read():
+            if isinstance(datagram, PacketError):
+                continue  # VRRP shares the protocol number; whatever else it is, it is not ours
+            for host in self._everyone():
+                if host.wire is wire:
+                    host.received(datagram)
+
+    def _read_watch(self) -> None:
+        changed = False
+        for notice in self._watch.read():
+            if isinstance(notice, Missed):
+                self._interfaces.load(self._requests)
+            else:
+                self._interfaces.note(notice)
+            if isinstance(notice, AddressGone):
+                self._address_gone(notice)
+            changed = True
+        if changed:
+            self._attach_all()
+
+    def _address_gone(self, gone: AddressGone) -> None:
+        for host in self._everyone():
+            if host.wire is not None and host.wire.index == gone.ifindex and gone.address in host.vip.addresses:
+                host.event(Event.ADDRESS_LOST, f"{gone.address} was removed")
+
+    def _read_signals(self) -> None:
+        for number in self._signals.recv(64):
+            if number in (signal.SIGTERM, signal.SIGINT):
+                self._stop()
+            elif number == signal.SIGHUP:
+                self._reload_by_signal()
+            elif number == signal.SIGUSR1:
+                for line in self._describe():
+                    _log.info("%s", line)
+            elif number == signal.SIGUSR2:
+                for host in self._hosts.values():
+                    host.event(Event.STEP_DOWN, "asked to step down")
+
+    def _stop(self) -> None:
+        if self._stopping:
+            _log.warning("asked to end again: ending at once")
+            for host in self._closing:
+                host.event(Event.HOLD_ENDED, "asked to end again")
+            return
+        self._stopping = True
+        self._pending = {}
+        self._notifier.tell("STOPPING=1")
+        for host in list(self._hosts.values()):
+            self._retire(host, "the daemon ends")
+
+    def _reload_by_signal(self) -> None:
+        try:
+            self._reload()
+        except ControlError as error:
+            for line in str(error).splitlines():
+                _log.error("%s", line)
+
+    def _reload(self) -> None:
+        """Read the configuration anew. Raises ControlError, and changes nothing, when it is broken."""
+        if self._stopping:
+            raise ControlError("the daemon is ending")
+        try:
+            config = load(self._config_path)
+        except ConfigError as error:
+            raise ControlError(f"{error}\nthe configuration was not reloaded; the old one stays in force") from error
+        self._configure(config)
+        self._notifier.tell(f"STATUS={self._summary()}")
+        _log.info("reloaded %s", self._config_path)
+
+    def _answer(self, verb: str) -> Any:
+        if verb == "status":
+            return [host.status() for host in self._everyone()]
+        if verb == "reload":
+            self._reload()
+            return "reloaded"
+        raise ControlError(f"there is no verb {verb}; known are status and reload")
+
+    def _summary(self) -> str:
+        return f"{len(self._hosts)} virtual host{'' if len(self._hosts) == 1 else 's'}"
+
+    def _describe(self) -> list[str]:
+        return [
+            f"{one['name']}: {one['state']}: {one['reason']}" for one in (host.status() for host in self._everyone())
+        ]
+
+    def _close(self) -> None:
+        """Leave nothing behind, however the loop ended."""
+        for host in self._everyone():
+            if host.state.holds:
+                host.release()
+        self._control.close()
+        for wire in self._wires.values():
+            wire.close()
+        self._watch.close()
+        self._requests.close()
+        self._selector.close()
+
+
+def _random_counter() -> int:
+    return int.from_bytes(os.urandom(8), "big")
+
+
+def _signal_socket() -> socket.socket:
+    """Return a socket from which the numbers of arriving signals can be read, one byte each."""
+    readable, writable = socket.socketpair()
+    readable.setblocking(False)
+    writable.setblocking(False)
+    for number in _SIGNALS:
+        signal.signal(number, lambda *_arguments: None)
+    signal.set_wakeup_fd(writable.detach(), warn_on_full_buffer=False)
+    return readable

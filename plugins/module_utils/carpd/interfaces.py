@@ -1,0 +1,74 @@
+# Copyright (c) 2026 The failover.carp authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A picture of this host's interfaces and IPv4 addresses, kept up to date from the kernel's notices."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from ipaddress import IPv4Address
+
+from .config import Vip
+from .netlink import AddressGone, AddressThere, Link, LinkGone, Requests
+
+
+class Obstacle(Exception):
+    """Why a virtual host cannot work on its interface for now."""
+
+
+class Interfaces:
+    """Interfaces by name, and the addresses on them."""
+
+    def __init__(self) -> None:
+        self._links: dict[int, Link] = {}
+        self._addresses: dict[int, dict[IPv4Address, AddressThere]] = {}
+
+    def load(self, requests: Requests) -> None:
+        """Look at everything anew."""
+        self._links = {link.ifindex: link for link in requests.links()}
+        self._addresses = {}
+        for address in requests.addresses():
+            self.note(address)
+
+    def note(self, notice: Link | LinkGone | AddressThere | AddressGone) -> None:
+        """Take in one notice."""
+        if isinstance(notice, Link):
+            self._links[notice.ifindex] = notice
+        elif isinstance(notice, LinkGone):
+            self._links.pop(notice.ifindex, None)
+            self._addresses.pop(notice.ifindex, None)
+        elif isinstance(notice, AddressThere):
+            self._addresses.setdefault(notice.ifindex, {})[notice.address.ip] = notice
+        else:
+            self._addresses.get(notice.ifindex, {}).pop(notice.address.ip, None)
+
+    def usable(self, vip: Vip, virtual: Collection[IPv4Address], holds: bool) -> tuple[Link, IPv4Address]:
+        """Return the interface of a virtual host and the address that its advertisements come from.
+
+        ``virtual`` are all virtual addresses of this host: none of them is an address of its own. ``holds`` tells that
+        the virtual host has its addresses now; else one that has no lease is somebody else's doing.
+        Raises Obstacle, with what is missing.
+        """
+        link = next((link for link in self._links.values() if link.name == vip.interface), None)
+        if link is None:
+            raise Obstacle(f"there is no interface {vip.interface}")
+        if not link.running:
+            raise Obstacle(f"{link.name} is down or has no carrier")
+        present = self._addresses.get(link.ifindex, {})
+        for address in vip.addresses:
+            if not holds and address.ip in present and not present[address.ip].leased:
+                raise Obstacle(f"{address.ip} is configured on {link.name} for good: remove it there, it is carpd's")
+        own = [there.address for there in present.values() if there.address.ip not in virtual]
+        if vip.source is not None:
+            if vip.source not in [address.ip for address in own]:
+                raise Obstacle(f"{link.name} does not have the source address {vip.source}")
+            return link, vip.source
+        near = [address.ip for address in own if vip.addresses[0].ip in address.network]
+        for source in near or [address.ip for address in own]:
+            return link, source
+        raise Obstacle(f"{link.name} has no IPv4 address of its own")
+
+    def left_over(self, vip: Vip, link: Link) -> list[AddressThere]:
+        """Return those of the virtual host's addresses that a dead daemon left on the interface."""
+        present = self._addresses.get(link.ifindex, {})
+        return [present[address.ip] for address in vip.addresses if address.ip in present]

@@ -1,0 +1,335 @@
+# Copyright (c) 2026 The failover.carp authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One virtual host's election: events and the time go in, actions come out.
+
+There is no clock, no socket and no file here. The caller hands in what it received and what time it is, performs the
+actions, and tells whether an advertisement really left. All times are seconds of one monotonic clock.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from typing import Union
+
+from .packet import BOW_OUT, Advertisement
+from .transitions import TRANSITIONS, Event, Reaction, State
+
+# The kernel counts a lease in whole seconds and ends it up to half a second late (measured on Linux 6.18: 0.49 s).
+LEASE_LATENESS = 0.5
+# A master renews its lease with every advertisement; this much earlier than it could end.
+LEASE_MARGIN = 0.25
+# How long a leaving master waits for its successor. A stock ucarp reads a packet up to 1 s late (its libpcap timeout).
+HOLD_TIME = 2.0
+BOW_OUT_INTERVAL = 0.25  # while it waits, it repeats the goodbye: the first may have been lost
+# When addresses are announced after a takeover; then at REFRESH_INTERVAL, for whoever missed it.
+ANNOUNCE_AT = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0)
+REFRESH_INTERVAL = 30.0
+# After a goodbye, the best backup should be first: each step of advskew waits this long.
+HURRY_STEP = 0.0001
+# Three failed sends in a row count as advskew 240, and three good ones as healed (UCarp src/carp.c carp_send_ad).
+# A backup sends nothing, so there the penalty ends by time; ucarp would keep it for ever.
+SEND_ERRORS = 3
+SEND_ERROR_SKEW = 240
+SEND_PENALTY_TIME = 30.0
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How often a host advertises and how long it waits for others.
+
+    advbase is in seconds (0..255), advskew in 1/256 s (0..254), dead_ratio a number of intervals (2 or more).
+    """
+
+    advbase: int
+    advskew: int
+    dead_ratio: int = 3
+
+    @property
+    def lease(self) -> int:
+        """For how many whole seconds the kernel may keep an address that nobody renews.
+
+        With advbase 1 or more it ends before a peer's patience does. Below one second that cannot be: it is then 1 s.
+        """
+        return max(1, math.floor(self.dead_ratio * self.advbase - LEASE_LATENESS))
+
+    def interval(self, advskew: int) -> float:
+        """Return the time between advertisements in seconds, never so long that the lease could end between them."""
+        return min(self.advbase + advskew / 256, self.lease - LEASE_MARGIN)
+
+    def patience(self, master_interval: float) -> float:
+        """Return how many seconds of silence mean that the master is gone.
+
+        From one second on as ucarp and FreeBSD count (carp_setrun): dead_ratio times the own advbase, plus the own
+        skew. With advbase 0 the intervals that the master promised count, plus at most a fifth of one by skew: ucarp's
+        rule would leave one single interval there, and flaps.
+        """
+        if self.advbase:
+            return self.dead_ratio * self.advbase + self.advskew / 256
+        return master_interval * (self.dead_ratio + self.advskew / 256 / 5)
+
+
+@dataclass(frozen=True)
+class Advertise:
+    """Send an advertisement with these values, then call ``sent``."""
+
+    advbase: int
+    advskew: int
+
+
+@dataclass(frozen=True)
+class Hold:
+    """Add the addresses, or renew their lease, for this many seconds."""
+
+    lease: int
+
+
+@dataclass(frozen=True)
+class Release:
+    """Remove the addresses."""
+
+
+@dataclass(frozen=True)
+class Announce:
+    """Tell the segment where the addresses are now."""
+
+
+@dataclass(frozen=True)
+class Changed:
+    """The state has changed; for the log and whoever watches."""
+
+    old: State
+    new: State
+    reason: str
+
+
+Action = Union[Advertise, Hold, Release, Announce, Changed]
+
+
+@dataclass(frozen=True)
+class Heard:
+    """The last advertisement of another master."""
+
+    source: IPv4Address
+    advbase: int
+    advskew: int
+    demotion: int
+    at: float
+
+    @property
+    def interval(self) -> float:
+        """The promised time between its advertisements, in seconds."""
+        return self.advbase + self.advskew / 256
+
+
+class Machine:
+    """The election of one virtual host.
+
+    Feed it with ``received``, ``event``, ``due`` and ``sent``; after each, perform ``actions()`` in their order and
+    come back by ``next_timer()``. Packets that have already arrived go in before ``due`` is called, so that a host that
+    was late itself does not take a silence for real that never was.
+    """
+
+    def __init__(self, timing: Timing, preempt: bool, now: float) -> None:
+        self.timing = timing
+        self.preempt = preempt
+        self.state = State.INIT
+        self.since = now
+        self.transitions = 0
+        self.reason = "starting"
+        self.master: Heard | None = None
+        self.yielding = False  # stepped down: does not preempt until it has been master again
+        self._actions: list[Action] = []
+        self._clear_timers()
+        self._listening_since = now
+        self._announced = 0
+        self._left_at = now  # when our last advertisement really left
+        self._reasserted_at = -math.inf
+        self._failures = 0  # sends that failed in a row; while impaired, good ones still wanted
+        self._impaired_at: float | None = None
+
+    @property
+    def advskew(self) -> int:
+        """The skew that is advertised and compared: the configured one, or 240 while sending fails."""
+        return self.timing.advskew if self._impaired_at is None else max(self.timing.advskew, SEND_ERROR_SKEW)
+
+    @property
+    def demotion(self) -> int:
+        """By how much the advertised skew is worse than the configured one."""
+        return self.advskew - self.timing.advskew
+
+    def actions(self) -> list[Action]:
+        """Return what is to be done now, and forget it."""
+        actions, self._actions = self._actions, []
+        return actions
+
+    def next_timer(self) -> float:
+        """Return when ``due`` wants to be called; infinity if never."""
+        return min(self._silent_at, self._advertise_at, self._announce_at, self._hold_until)
+
+    def received(self, advertisement: Advertisement, source: IPv4Address, own: IPv4Address, now: float) -> None:
+        """Take in a peer's advertisement, already authenticated. ``own`` is the address that ours come from."""
+        self._notice_pause(now)
+        event = self._rank(advertisement, source, own)
+        if event is Event.GOODBYE:
+            self.master = None
+        else:
+            self.master = Heard(source, advertisement.advbase, advertisement.advskew, advertisement.demotion, now)
+        self._apply(event, now, _describe(event, advertisement, source))
+
+    def event(self, event: Event, now: float, reason: str) -> None:
+        """Take in anything else that happened, with the reason that a person shall read."""
+        self._notice_pause(now)
+        self._apply(event, now, reason)
+
+    def due(self, now: float) -> None:
+        """Do what the time has come for."""
+        self._notice_pause(now)
+        if now >= self._silent_at:
+            heard_nothing = f"no advertisement for {now - self._listening_since:.3f} s"
+            self._apply(Event.SILENCE, now, self._hurried_by or heard_nothing)
+        if now >= self._hold_until:
+            self._apply(Event.HOLD_ENDED, now, f"no other host took over within {now - self.since:.1f} s")
+        if now >= self._advertise_at:
+            self._advertise(now)
+        if now >= self._announce_at:
+            self._announce(now)
+
+    def sent(self, ok: bool, now: float) -> None:
+        """Take note whether the advertisement left. Only then is the addresses' lease renewed."""
+        if ok:
+            self._left_at = now
+            self._failures = max(0, self._failures - 1)
+            if self._failures == 0:
+                self._impaired_at = None
+            if self.state is State.MASTER:
+                self._actions.append(Hold(self.timing.lease))
+        else:
+            self._failures = min(SEND_ERRORS, self._failures + 1)
+            if self._failures == SEND_ERRORS:
+                self._impaired_at = now
+
+    def reconfigure(self, timing: Timing, preempt: bool, now: float) -> None:
+        """Change timing and policy in place, whatever the state, without giving anything up."""
+        self.timing, self.preempt = timing, preempt
+        if self.state is State.MASTER:
+            self._advertise(now)
+        elif self.state is State.BACKUP:
+            self._react(Reaction.LISTEN, now, self.reason)
+
+    def _apply(self, event: Event, now: float, reason: str) -> None:
+        old = self.state
+        self.state, reactions = TRANSITIONS[old, event]
+        if self.state is not old:
+            self._actions.append(Changed(old, self.state, reason))
+            self.since, self.reason = now, reason
+            self.transitions += 1
+            self._clear_timers()
+            if self.state is State.MASTER:
+                self.master = None
+                self.yielding = False
+        for reaction in reactions:
+            self._react(reaction, now, reason)
+
+    def _rank(self, advertisement: Advertisement, source: IPv4Address, own: IPv4Address) -> Event:
+        # Below one second our patience follows the master's promise, so that it can never promise too little.
+        patience = self.timing.patience(advertisement.interval)
+        if advertisement.is_bow_out or (self.timing.advbase and advertisement.interval > patience):
+            return Event.GOODBYE
+        theirs, ours = (advertisement.advbase, advertisement.advskew), (self.timing.advbase, self.advskew)
+        # A backup leaves an equal master in peace, as everyone does; two equal masters are told apart by address.
+        if theirs < ours or (theirs == ours and (not self.state.holds or _ucarp_order(source) < _ucarp_order(own))):
+            return Event.SUPERIOR
+        return Event.INFERIOR if self.preempt and not self.yielding else Event.TOLERATED
+
+    def _react(self, reaction: Reaction, now: float, reason: str) -> None:
+        if reaction is Reaction.CLAIM:
+            # Announced before it is advertised: the old master keeps answering until it hears the advertisement.
+            self._actions.append(Hold(self.timing.lease))
+            self._restart_announcements(now)
+            self._left_at = now
+            self._advertise(now)
+        elif reaction is Reaction.REASSERT:
+            if now - self._reasserted_at >= self.timing.interval(self.advskew) / 4:
+                self._reasserted_at = now
+                self._advertise(now)
+                self._restart_announcements(now)
+        elif reaction is Reaction.RESTORE:
+            self._actions.append(Hold(self.timing.lease))
+            self._restart_announcements(now)
+            if self.state is State.MASTER:
+                self._advertise(now)  # the new lease counts from an advertisement, as always
+        elif reaction is Reaction.BOW_OUT:
+            self._actions.append(Advertise(*BOW_OUT))
+        elif reaction is Reaction.HOLD:
+            self._actions.append(Hold(self.timing.lease))
+            self._hold_until = now + min(HOLD_TIME, self.timing.lease)
+            self._advertise_at = now + BOW_OUT_INTERVAL
+        elif reaction is Reaction.RELEASE:
+            self._actions.append(Release())
+        elif reaction is Reaction.LISTEN:
+            interval = self.master.interval if self.master else self.timing.interval(self.advskew)
+            self._listening_since, self._hurried_by = now, ""
+            self._silent_at = now + self.timing.patience(interval)
+        elif reaction is Reaction.HURRY:
+            self._hurried_by = reason
+            self._silent_at = min(self._silent_at, now + HURRY_STEP * self.advskew)
+        elif reaction is Reaction.YIELD:
+            self.yielding = True
+
+    def _notice_pause(self, now: float) -> None:
+        """Give up mastership after a pause, or failed sends, so long that a peer may have taken over."""
+        if self._impaired_at is not None and not self.state.holds and now - self._impaired_at >= SEND_PENALTY_TIME:
+            self._impaired_at, self._failures = None, 0
+        shortest = self.timing.dead_ratio * (self.timing.advbase or self.timing.interval(self.advskew))
+        if self.state is State.MASTER and now - self._left_at > shortest:
+            unheard = f"no advertisement of ours left for {now - self._left_at:.1f} s: another host may have taken over"
+            self._apply(Event.UNHEARD, now, unheard)
+
+    def _advertise(self, now: float) -> None:
+        if self.state is State.MASTER:
+            self._actions.append(Advertise(self.timing.advbase, self.advskew))
+            self._advertise_at = self._next_tick(now)
+        else:
+            self._actions.append(Advertise(*BOW_OUT))
+            self._advertise_at = now + BOW_OUT_INTERVAL
+
+    def _next_tick(self, now: float) -> float:
+        """Keep the beat when a little late, so that lateness does not add up; start anew when it was missed."""
+        interval = self.timing.interval(self.advskew)
+        on_beat = self._advertise_at + interval
+        return on_beat if now < on_beat < math.inf and self._advertise_at <= now else now + interval
+
+    def _restart_announcements(self, now: float) -> None:
+        self._announced = 0
+        self._announce(now)
+
+    def _announce(self, now: float) -> None:
+        self._actions.append(Announce())
+        self._announced += 1
+        if self._announced < len(ANNOUNCE_AT):
+            self._announce_at = now + ANNOUNCE_AT[self._announced] - ANNOUNCE_AT[self._announced - 1]
+        else:
+            self._announce_at = now + REFRESH_INTERVAL
+
+    def _clear_timers(self) -> None:
+        self._silent_at = self._advertise_at = self._announce_at = self._hold_until = math.inf
+        self._hurried_by = ""
+
+
+def _ucarp_order(address: IPv4Address) -> int:
+    """Rank addresses as ucarp does on a little-endian host, where the last octet decides first.
+
+    It compares the words as they stand in the packet (UCarp src/carp.c packethandler); all that matters is that both
+    hosts agree.
+    """
+    return int.from_bytes(address.packed, "little")
+
+
+def _describe(event: Event, advertisement: Advertisement, source: IPv4Address) -> str:
+    rank = f"{source} advertises {advertisement.advbase}+{advertisement.advskew}/256 s"
+    if event is Event.GOODBYE:
+        return f"{source} says goodbye" if advertisement.is_bow_out else f"{rank}, longer than we would wait"
+    return f"{rank}, which is {'better' if event is Event.SUPERIOR else 'worse'} than ours"

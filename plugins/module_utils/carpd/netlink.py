@@ -1,0 +1,247 @@
+# Copyright (c) 2026 The failover.carp authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Addresses and interfaces by the kernel's routing netlink: add, renew, remove, list, watch.
+
+Only what a daemon needs that holds a few addresses (rtnetlink(7); linux/rtnetlink.h, if_addr.h, if_link.h).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import struct
+from collections.abc import Iterable, Iterator
+from ipaddress import IPv4Address, IPv4Interface
+from typing import NamedTuple
+
+_NLMSG = struct.Struct("=IHHII")
+_IFADDRMSG = struct.Struct("=BBBBI")
+_IFINFOMSG = struct.Struct("=BxHiII")
+_CACHEINFO = struct.Struct("=IIII")
+_ATTRIBUTE = struct.Struct("=HH")
+
+_NLMSG_ERROR, _NLMSG_DONE, _NLMSG_OVERRUN = 2, 3, 4
+_RTM_NEWLINK, _RTM_DELLINK, _RTM_GETLINK = 16, 17, 18
+_RTM_NEWADDR, _RTM_DELADDR, _RTM_GETADDR = 20, 21, 22
+_REQUEST, _ACK, _DUMP = 0x1, 0x4, 0x300
+_CREATE, _REPLACE = 0x400, 0x100
+_IFA_ADDRESS, _IFA_LOCAL, _IFA_CACHEINFO = 1, 2, 6
+_IFLA_ADDRESS, _IFLA_IFNAME = 1, 3
+_IFF_UP, _IFF_RUNNING = 0x1, 0x40
+_GROUP_LINK, _GROUP_IPV4_ADDRESS = 0x1, 0x10
+_FOREVER = 0xFFFFFFFF
+_BUFFER = 65536
+
+
+class Link(NamedTuple):
+    """A network interface. ``running`` means that it is up and has carrier."""
+
+    ifindex: int
+    name: str
+    mac: bytes
+    running: bool
+
+
+class LinkGone(NamedTuple):
+    """An interface that was removed."""
+
+    ifindex: int
+
+
+class AddressThere(NamedTuple):
+    """An IPv4 address that an interface has, or was just given. ``leased`` means that it ends unless renewed."""
+
+    ifindex: int
+    address: IPv4Interface
+    leased: bool
+
+
+class AddressGone(NamedTuple):
+    """An IPv4 address that was just removed, by whomever, or whose lease ended."""
+
+    ifindex: int
+    address: IPv4Interface
+
+
+class Missed(NamedTuple):
+    """So much happened that the kernel dropped notices: look at everything again."""
+
+
+class Requests:
+    """A socket for changing and listing addresses; a call waits for the kernel's answer, which takes microseconds."""
+
+    def __init__(self) -> None:
+        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
+        self._socket.bind((0, 0))
+        self._sequence = 0
+
+    def hold(self, index: int, addresses: Iterable[IPv4Interface], lease: int) -> None:
+        """Add the addresses to the interface, or renew them, for ``lease`` seconds (1 or more).
+
+        Raises OSError with the kernel's reason, such as EPERM or ENODEV.
+        """
+        for address in addresses:
+            lifetime = _attribute(_IFA_CACHEINFO, _CACHEINFO.pack(lease, lease, 0, 0))
+            attributes = _address_attributes(address) + lifetime
+            self._ask(_RTM_NEWADDR, _CREATE | _REPLACE, _ifaddrmsg(index, address) + attributes)
+
+    def release(self, index: int, addresses: Iterable[IPv4Interface]) -> list[IPv4Interface]:
+        """Remove the addresses from the interface and return those that were there.
+
+        Raises OSError with the kernel's reason; that an address or the interface is gone already is none.
+        """
+        removed = []
+        for address in addresses:
+            try:
+                self._ask(_RTM_DELADDR, 0, _ifaddrmsg(index, address) + _address_attributes(address))
+            except OSError as error:
+                if error.errno not in (errno.EADDRNOTAVAIL, errno.ENODEV):
+                    raise
+            else:
+                removed.append(address)
+        return removed
+
+    def links(self) -> list[Link]:
+        """Return all interfaces."""
+        wanted = _IFINFOMSG.pack(socket.AF_UNSPEC, 0, 0, 0, 0)
+        found = (_link(data) for kind, data in self._dump(_RTM_GETLINK, wanted) if kind == _RTM_NEWLINK)
+        return [link for link in found if link is not None]
+
+    def addresses(self) -> list[AddressThere]:
+        """Return all IPv4 addresses of all interfaces."""
+        wanted = _IFADDRMSG.pack(socket.AF_INET, 0, 0, 0, 0)
+        found = (_address(data) for kind, data in self._dump(_RTM_GETADDR, wanted) if kind == _RTM_NEWADDR)
+        return [address for address in found if address is not None]
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._socket.close()
+
+    def _ask(self, kind: int, flags: int, payload: bytes) -> None:
+        for _kind, _data in self._converse(kind, _REQUEST | _ACK | flags, payload):
+            pass
+
+    def _dump(self, kind: int, payload: bytes) -> Iterator[tuple[int, bytes]]:
+        return self._converse(kind, _REQUEST | _DUMP, payload)
+
+    def _converse(self, kind: int, flags: int, payload: bytes) -> Iterator[tuple[int, bytes]]:
+        self._sequence += 1
+        self._socket.send(_NLMSG.pack(_NLMSG.size + len(payload), kind, flags, self._sequence, 0) + payload)
+        while True:
+            for answer, sequence, data in _messages(self._socket.recv(_BUFFER)):
+                if sequence != self._sequence:
+                    continue
+                if answer == _NLMSG_DONE:
+                    return
+                if answer == _NLMSG_ERROR:
+                    (code,) = struct.unpack_from("=i", data)
+                    if code:
+                        raise OSError(-code, os.strerror(-code))
+                    return
+                yield answer, data
+
+
+class Watch:
+    """A socket that tells of every change to interfaces and IPv4 addresses, whoever made it."""
+
+    def __init__(self) -> None:
+        flags = socket.SOCK_RAW | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK
+        self._socket = socket.socket(socket.AF_NETLINK, flags, socket.NETLINK_ROUTE)
+        self._socket.bind((0, _GROUP_LINK | _GROUP_IPV4_ADDRESS))
+
+    def fileno(self) -> int:
+        """Return the descriptor to wait on."""
+        return self._socket.fileno()
+
+    def read(self) -> Iterator[Link | LinkGone | AddressThere | AddressGone | Missed]:
+        """Yield what has happened since the last call, in order, without waiting."""
+        while True:
+            try:
+                data = self._socket.recv(_BUFFER)
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno != errno.ENOBUFS:
+                    raise
+                yield Missed()
+                continue
+            for kind, _sequence, body in _messages(data):
+                notice = _notice(kind, body)
+                if notice is not None:
+                    yield notice
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._socket.close()
+
+
+def _notice(kind: int, body: bytes) -> Link | LinkGone | AddressThere | AddressGone | Missed | None:
+    if kind == _NLMSG_OVERRUN:
+        return Missed()
+    if kind == _RTM_NEWLINK:
+        return _link(body)
+    if kind == _RTM_DELLINK:
+        # A bridge tells of a port that left it in the same words, with its own family.
+        return LinkGone(_IFINFOMSG.unpack_from(body)[2]) if body[0] == socket.AF_UNSPEC else None
+    if kind in (_RTM_NEWADDR, _RTM_DELADDR):
+        found = _address(body)
+        if found is not None:
+            return found if kind == _RTM_NEWADDR else AddressGone(found.ifindex, found.address)
+    return None
+
+
+def _link(body: bytes) -> Link | None:
+    family, _type, index, flags, _change = _IFINFOMSG.unpack_from(body)
+    attributes = dict(_attributes(body[_IFINFOMSG.size :]))
+    if family != socket.AF_UNSPEC or _IFLA_IFNAME not in attributes:
+        return None
+    name = attributes[_IFLA_IFNAME].rstrip(b"\0").decode("utf-8", "surrogateescape")
+    running = flags & _IFF_UP and flags & _IFF_RUNNING
+    return Link(index, name, attributes.get(_IFLA_ADDRESS, b""), bool(running))
+
+
+def _address(body: bytes) -> AddressThere | None:
+    family, prefix, _flags, _scope, index = _IFADDRMSG.unpack_from(body)
+    if family != socket.AF_INET:
+        return None
+    attributes = dict(_attributes(body[_IFADDRMSG.size :]))
+    packed = attributes.get(_IFA_LOCAL) or attributes.get(_IFA_ADDRESS)
+    if not packed:
+        return None
+    info = attributes.get(_IFA_CACHEINFO)
+    leased = info is not None and _CACHEINFO.unpack(info)[1] != _FOREVER
+    return AddressThere(index, IPv4Interface((IPv4Address(packed), prefix)), leased)
+
+
+def _ifaddrmsg(index: int, address: IPv4Interface) -> bytes:
+    return _IFADDRMSG.pack(socket.AF_INET, address.network.prefixlen, 0, 0, index)
+
+
+def _address_attributes(address: IPv4Interface) -> bytes:
+    packed = address.ip.packed
+    return _attribute(_IFA_LOCAL, packed) + _attribute(_IFA_ADDRESS, packed)
+
+
+def _attribute(kind: int, value: bytes) -> bytes:
+    return _ATTRIBUTE.pack(_ATTRIBUTE.size + len(value), kind) + value + b"\0" * (-len(value) % 4)
+
+
+def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
+    while len(data) >= _ATTRIBUTE.size:
+        length, kind = _ATTRIBUTE.unpack_from(data)
+        if length < _ATTRIBUTE.size:
+            return
+        yield kind & 0x3FFF, data[_ATTRIBUTE.size : length]
+        data = data[length + -length % 4 :]
+
+
+def _messages(data: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """Yield type, sequence number and body of each message in a datagram."""
+    while len(data) >= _NLMSG.size:
+        length, kind, _flags, sequence, _port = _NLMSG.unpack_from(data)
+        if length < _NLMSG.size:
+            return
+        yield kind, sequence, data[_NLMSG.size : length]
+        data = data[length + -length % 4 :]

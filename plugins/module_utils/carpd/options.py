@@ -1,0 +1,212 @@
+# Copyright (c) 2026 The failover.carp authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every option that the configuration knows, as data: name, default, what is allowed, what it does.
+
+The parser, the error messages, the reference in ``docs/configuration.md`` and the Ansible modules all read these
+tables, so that they cannot disagree.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from typing import Callable
+
+# A key of 20 bytes, the last always zero: BSD's ifconfig copies at most 19 bytes and ucarp refuses more
+# (OpenBSD and FreeBSD ip_carp.c CARP_KEY_LEN; UCarp src/carp.c docarp).
+PASSWORD_MAX = 19
+PASSWORD_RULE = (
+    "1 to 19 bytes (the protocol's key has 20 bytes and every ucarp and BSD peer uses 19 of them, so a longer password "
+    "would be cut or refused there)"
+)
+NAME_RULE = "1 to 32 letters, digits, '_', '.' or '-', beginning with a letter or digit"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}")
+# IFNAMSIZ is 16 with the terminating zero; '/', ':' and blanks are refused (Linux net/core/dev.c dev_valid_name).
+_INTERFACE = re.compile(r"[^\s/:]{1,15}")
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option of a section.
+
+    ``parse`` turns the text into its value and raises ValueError for anything that ``allowed`` does not describe.
+    An option whose default is None must be given, unless ``optional`` is set.
+    """
+
+    name: str
+    default: str | None
+    allowed: str
+    summary: str
+    parse: Callable[[str], object]
+    optional: bool = False
+    secret: bool = False
+
+
+def valid_name(name: str) -> bool:
+    """Tell whether a virtual host may be called so; see NAME_RULE."""
+    return _NAME.fullmatch(name) is not None
+
+
+def whole_number(low: int, high: int) -> Callable[[str], int]:
+    """Return a parser for decimal numbers from low to high, both included."""
+
+    def parse(text: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,9}", text) or not low <= int(text) <= high:
+            raise ValueError(text)
+        return int(text)
+
+    return parse
+
+
+def _boolean(text: str) -> bool:
+    words = {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}
+    if text.lower() not in words:
+        raise ValueError(text)
+    return words[text.lower()]
+
+
+def _interface(text: str) -> str:
+    if not _INTERFACE.fullmatch(text) or text in (".", ".."):
+        raise ValueError(text)
+    return text
+
+
+def _addresses(text: str) -> tuple[ipaddress.IPv4Interface, ...]:
+    parts = [part for part in re.split(r"[,\s]+", text) if part]
+    found = tuple(_address(part) for part in parts)
+    if not found or len({address.ip for address in found}) != len(found):
+        raise ValueError(text)
+    return found
+
+
+def _address(text: str) -> ipaddress.IPv4Interface:
+    if "/" not in text:
+        raise ValueError(text)
+    address = ipaddress.IPv4Interface(text)
+    ip = address.ip
+    network_ends = address.network.prefixlen < 31 and ip in (
+        address.network.network_address,
+        address.network.broadcast_address,
+    )
+    if ip.is_multicast or ip.is_unspecified or ip.is_loopback or network_ends or int(ip) == 0xFFFFFFFF:
+        raise ValueError(text)
+    return address
+
+
+def _source(text: str) -> ipaddress.IPv4Address | None:
+    return ipaddress.IPv4Address(text) if text else None
+
+
+def _text(text: str) -> str:
+    if not text:
+        raise ValueError(text)
+    return text
+
+
+def _choice(*words: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in words:
+            raise ValueError(text)
+        return text
+
+    return parse
+
+
+def _table(*options: Option) -> dict[str, Option]:
+    return {option.name: option for option in options}
+
+
+CARPD_OPTIONS = _table(
+    Option(
+        "include",
+        "",
+        "a file name pattern such as vips.d/*.conf, relative to this file's folder",
+        "More files to read, in the order of their names. They may hold any section but another include.",
+        str,
+    ),
+    Option(
+        "log_level",
+        "info",
+        "debug, info, warning or error",
+        "The least important messages that are still written to standard error.",
+        _choice("debug", "info", "warning", "error"),
+    ),
+)
+
+VIP_OPTIONS = _table(
+    Option(
+        "interface",
+        None,
+        "the name of a network interface, at most 15 characters without blank, '/' or ':'",
+        "Where the addresses live and the advertisements go. It may be absent for now: the virtual host waits for it.",
+        _interface,
+    ),
+    Option(
+        "vhid",
+        None,
+        "a whole number from 1 to 255",
+        "The number of the virtual host. All its hosts must agree, and no other pair on the segment may use it.",
+        whole_number(1, 255),
+    ),
+    Option(
+        "addresses",
+        None,
+        "one or more different IPv4 host addresses with prefix lengths, such as 172.17.0.74/20, separated by commas",
+        "The addresses that the master holds. All hosts must list the same ones: they are part of the digest.",
+        _addresses,
+    ),
+    Option(
+        "password",
+        None,
+        PASSWORD_RULE,
+        "The secret that authenticates advertisements. Prefer password_file.",
+        _text,
+        optional=True,
+        secret=True,
+    ),
+    Option(
+        "password_file",
+        None,
+        "a readable file whose first line is the password, " + PASSWORD_RULE,
+        "A file that holds the secret. Only its first line counts; a carriage return at its end is dropped.",
+        _text,
+        optional=True,
+    ),
+    Option(
+        "advbase",
+        "1",
+        "a whole number from 0 to 255 (seconds)",
+        "The interval between advertisements, in seconds. 0 is for detection below a second, between our own daemons.",
+        whole_number(0, 255),
+    ),
+    Option(
+        "advskew",
+        "0",
+        "a whole number from 0 to 254 (1/256 seconds)",
+        "Added to the interval in steps of 1/256 s. The lowest is preferred. No two hosts may have the same.",
+        whole_number(0, 254),
+    ),
+    Option(
+        "preempt",
+        "yes",
+        "yes or no",
+        "Whether this host takes the addresses back from a less preferred master.",
+        _boolean,
+    ),
+    Option(
+        "dead_ratio",
+        "3",
+        "a whole number from 2 to 255",
+        "How many intervals of silence mean that the master is gone.",
+        whole_number(2, 255),
+    ),
+    Option(
+        "source",
+        "",
+        "an IPv4 address of this host on the interface",
+        "The address that advertisements come from. By default the interface's own address in the first VIP's network.",
+        _source,
+    ),
+)

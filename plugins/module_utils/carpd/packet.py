@@ -1,0 +1,134 @@
+# Copyright (c) 2026 The failover.carp authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The wire format of CARP, version 2: the advertisement and the IPv4 header around it.
+
+Pure functions from bytes to values and back. Whatever the bytes are, decoding returns a value or raises PacketError.
+"""
+
+from __future__ import annotations
+
+import struct
+from ipaddress import IPv4Address
+from typing import NamedTuple
+
+PROTOCOL = 112  # shared with VRRP
+GROUP = IPv4Address("224.0.0.18")
+TTL = 255  # whoever looks at it wants 255: the packet never passed a router (UCarp src/carp.c packethandler)
+MAC_SIZE = 20
+BOW_OUT = (255, 255)  # advbase and advskew with which a BSD master says that it leaves (OpenBSD ip_carp.c carp_ioctl)
+
+_VERSION = 2
+_TYPE_ADVERTISEMENT = 1
+_AUTH_WORDS = 7  # length of counter and MAC in 32-bit words; no receiver checks it
+_CARP = struct.Struct("!BBBBBBHQ20s")
+_IPV4 = struct.Struct("!BBHHHBBH4s4s")
+_TOS_LOW_DELAY = 0x10  # as ucarp and OpenBSD send it
+_DONT_FRAGMENT = 0x4000
+
+
+class PacketError(Exception):
+    """These bytes are not an advertisement that anyone should heed; ``reason`` is one short word for a counter."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Advertisement(NamedTuple):
+    """One CARP advertisement as it stands on the wire.
+
+    advbase is in seconds, advskew in 1/256 s; demotion is OpenBSD's demotion count (ucarp and FreeBSD send 0);
+    the counter has 64 bits; mac is the HMAC-SHA1 that the digest module makes and checks.
+    """
+
+    vhid: int
+    advbase: int
+    advskew: int
+    demotion: int
+    counter: int
+    mac: bytes
+
+    @property
+    def interval(self) -> float:
+        """The promised time until the sender's next advertisement, in seconds."""
+        return self.advbase + self.advskew / 256
+
+    @property
+    def is_bow_out(self) -> bool:
+        """Whether the sender says goodbye."""
+        return (self.advbase, self.advskew) == BOW_OUT
+
+    def encode(self) -> bytes:
+        """Return the 36 bytes of the CARP header."""
+        head = (_VERSION << 4 | _TYPE_ADVERTISEMENT, self.vhid, self.advskew, _AUTH_WORDS, self.demotion, self.advbase)
+        without = _CARP.pack(*head, 0, self.counter, self.mac)
+        return _CARP.pack(*head, checksum(without), self.counter, self.mac)
+
+    @classmethod
+    def decode(cls, payload: bytes) -> Advertisement:
+        """Return the advertisement in an IP payload.
+
+        Like every implementation, it looks neither at the type nibble nor at the length of the authentication data.
+        Raises PacketError: short, version, length or checksum.
+        """
+        if len(payload) < _CARP.size:
+            raise PacketError("short")
+        first, vhid, advskew, _words, demotion, advbase, _sum, counter, mac = _CARP.unpack_from(payload)
+        if first >> 4 != _VERSION:
+            raise PacketError("version")
+        if len(payload) != _CARP.size:
+            raise PacketError("length")
+        if checksum(payload) != 0:
+            raise PacketError("checksum")
+        return cls(vhid, advbase, advskew, demotion, counter, mac)
+
+
+class Datagram(NamedTuple):
+    """An IPv4 packet of protocol 112."""
+
+    source: IPv4Address
+    destination: IPv4Address
+    payload: bytes
+
+    def encode(self, identification: int = 0) -> bytes:
+        """Return the whole IPv4 packet, with the header that ucarp and OpenBSD send."""
+        ends = (self.source.packed, self.destination.packed)
+        start = (0x45, _TOS_LOW_DELAY, _IPV4.size + len(self.payload), identification & 0xFFFF, _DONT_FRAGMENT)
+        header = _IPV4.pack(*start, TTL, PROTOCOL, 0, *ends)
+        return _IPV4.pack(*start, TTL, PROTOCOL, checksum(header), *ends) + self.payload
+
+    @classmethod
+    def decode(cls, packet: bytes) -> Datagram:
+        """Return the datagram in an IPv4 packet, without the padding that a short Ethernet frame has at its end.
+
+        Raises PacketError: short, header, protocol, fragment, ttl or checksum.
+        """
+        if len(packet) < _IPV4.size:
+            raise PacketError("short")
+        first, _tos, length, _id, fragment, ttl, protocol, _sum, source, destination = _IPV4.unpack_from(packet)
+        header_size = (first & 0x0F) * 4
+        if first >> 4 != 4 or header_size < _IPV4.size or not header_size <= length <= len(packet):
+            raise PacketError("header")
+        if protocol != PROTOCOL:
+            raise PacketError("protocol")
+        if fragment & ~_DONT_FRAGMENT:
+            raise PacketError("fragment")
+        if ttl != TTL:
+            raise PacketError("ttl")
+        if checksum(packet[:header_size]) != 0:
+            raise PacketError("checksum")
+        return cls(IPv4Address(source), IPv4Address(destination), packet[header_size:length])
+
+
+def checksum(data: bytes) -> int:
+    """Return the Internet checksum (RFC 1071); 0 over data that holds its own right checksum.
+
+    CARP sums its 36 bytes alone, without a pseudo-header (OpenBSD ip_carp.c carp_send_ad).
+    """
+    if len(data) % 2:
+        data += b"\0"
+    total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return ~total & 0xFFFF

@@ -1,0 +1,194 @@
+# Copyright (c) 2026 The failover.carp authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The hands of one virtual host: performs on this host's wire and addresses what its election decides."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from ipaddress import IPv4Address
+from typing import Any
+
+from .config import Vip
+from .machine import Advertise, Announce, Changed, Hold, Release
+from .netlink import Requests
+from .packet import Datagram
+from .speaker import Speaker
+from .transitions import Event, State
+from .wire import Wire
+
+_log = logging.getLogger(__name__)
+_COMPLAINT_INTERVAL = 60.0  # seconds between two log lines about the same kind of bad packet
+_REFUSALS = {
+    "digest": "its digest is wrong: another password or another list of addresses",
+    "echo": "it is our own: a switch or hypervisor sends it back",
+    "destination": "it is not for our group",
+}
+
+
+class VirtualHost:
+    """One virtual host on this host. ``clock`` returns monotonic seconds."""
+
+    def __init__(self, vip: Vip, requests: Requests, first_counter: int, clock: Callable[[], float]) -> None:
+        self._requests = requests
+        self._clock = clock
+        self._speaker = Speaker(vip, first_counter, clock())
+        self._machine = self._speaker.machine
+        self._wire: Wire | None = None
+        self._complained: dict[str, float] = {}
+        self.obstacle = "starting"
+
+    @property
+    def vip(self) -> Vip:
+        """The configuration that is in force."""
+        return self._speaker.vip
+
+    @property
+    def state(self) -> State:
+        """Where the election stands."""
+        return self._machine.state
+
+    @property
+    def wire(self) -> Wire | None:
+        """The wire in use, or None while there is an obstacle."""
+        return self._wire
+
+    @property
+    def source(self) -> IPv4Address:
+        """The address that advertisements come from."""
+        return self._speaker.source
+
+    def next_timer(self) -> float:
+        """Return when ``due`` wants to be called."""
+        return self._machine.next_timer()
+
+    def attach(self, wire: Wire, source: IPv4Address) -> None:
+        """Begin to take part on a wire, or go on with another source address."""
+        if self.obstacle:
+            _log.info("%s: %s is ready, advertising from %s", self.vip.name, wire.name, source)
+        self._wire, self._speaker.source, self.obstacle = wire, source, ""
+        self.event(Event.UP, f"{wire.name} is ready")
+
+    def detach(self, obstacle: str) -> None:
+        """Stop taking part, because of the obstacle."""
+        if obstacle == self.obstacle:
+            return
+        _log.warning("%s: %s", self.vip.name, obstacle)
+        self.obstacle = obstacle
+        self.event(Event.DOWN, obstacle)
+        self._wire = None
+
+    def received(self, datagram: Datagram) -> None:
+        """Take in what arrived on the wire."""
+        refused = self._speaker.received(datagram, self._clock())
+        if refused:
+            self._complain(refused, datagram.source)
+        self._perform()
+
+    def event(self, event: Event, reason: str) -> None:
+        """Take in anything else that happened."""
+        self._machine.event(event, self._clock(), reason)
+        self._perform()
+
+    def due(self) -> None:
+        """Do what the time has come for."""
+        self._machine.due(self._clock())
+        self._perform()
+
+    def reconfigure(self, vip: Vip) -> None:
+        """Take over another timing or policy in place."""
+        self._speaker.reconfigure(vip, self._clock())
+        self._perform()
+
+    def release(self) -> None:
+        """Remove the addresses, whatever the election thinks; for the end of the daemon. Never raises OSError."""
+        if self._wire is None:
+            return
+        try:
+            self._requests.release(self._wire.index, self.vip.addresses)
+        except OSError as error:
+            _log.error("%s: the addresses could not be removed: %s", self.vip.name, error.strerror)
+
+    def status(self) -> dict[str, Any]:
+        """Return what a person or a program wants to know, as JSON can carry it."""
+        machine, vip, now = self._machine, self.vip, self._clock()
+        heard = machine.master
+        master = heard and {
+            "source": str(heard.source),
+            "advbase": heard.advbase,
+            "advskew": heard.advskew,
+            "age": round(now - heard.at, 3),
+        }
+        return {
+            "name": vip.name,
+            "interface": vip.interface,
+            "vhid": vip.vhid,
+            "state": "MASTER" if machine.state.holds else machine.state.value,
+            "leaving": machine.state in (State.LEAVING, State.CLOSING),
+            "addresses": [str(address) for address in vip.addresses],
+            "advbase": vip.advbase,
+            "advskew": vip.advskew,
+            "demotion": machine.demotion,
+            "preempt": vip.preempt and not machine.yielding,
+            "since": round(now - machine.since, 3),
+            "transitions": machine.transitions,
+            "master": master,
+            "reason": self.obstacle or machine.reason,
+            "refused": dict(self._speaker.refused),
+        }
+
+    def _perform(self) -> None:
+        actions = self._machine.actions()
+        while actions:
+            for action in actions:
+                self._act(action)
+            actions = self._machine.actions()  # sending has consequences of its own
+
+    def _act(self, action: Advertise | Hold | Release | Announce | Changed) -> None:
+        if isinstance(action, Changed):
+            _log.info("%s: %s -> %s: %s", self.vip.name, action.old.value, action.new.value, action.reason)
+        elif self._wire is None:
+            return
+        elif isinstance(action, Advertise):
+            self._machine.sent(self._send(self._wire, action), self._clock())
+        elif isinstance(action, Hold):
+            self._hold(self._wire, action.lease)
+        elif isinstance(action, Release):
+            self.release()
+        else:
+            self._announce(self._wire)
+
+    def _send(self, wire: Wire, action: Advertise) -> bool:
+        try:
+            wire.send(self._speaker.packet(action.advbase, action.advskew))
+        except OSError as error:
+            self._complain("send", error.strerror)
+            return False
+        return True
+
+    def _hold(self, wire: Wire, lease: int) -> None:
+        try:
+            self._requests.hold(wire.index, self.vip.addresses, lease)
+        except OSError as error:
+            self._complain("hold", error.strerror)
+            self._machine.event(Event.ADDRESS_REFUSED, self._clock(), f"no address could be added: {error.strerror}")
+
+    def _announce(self, wire: Wire) -> None:
+        try:
+            for address in self.vip.addresses:
+                wire.announce(address.ip)
+        except OSError as error:
+            self._complain("announce", error.strerror)
+
+    def _complain(self, kind: str, about: object) -> None:
+        """Log what goes wrong again and again, but each kind only now and then."""
+        now = self._clock()
+        if now - self._complained.get(kind, -_COMPLAINT_INTERVAL) < _COMPLAINT_INTERVAL:
+            return
+        self._complained[kind] = now
+        if kind in ("send", "hold", "announce"):
+            _log.warning("%s: %s failed on %s: %s", self.vip.name, kind, self.vip.interface, about)
+        else:
+            why = _REFUSALS.get(kind, f"bad {kind}")
+            _log.warning("%s: an advertisement from %s is not heeded: %s", self.vip.name, about, why)
