@@ -167,7 +167,7 @@ class Machine:
 
     def next_timer(self) -> float:
         """Return when ``due`` wants to be called; infinity if never."""
-        return min(self._silent_at, self._advertise_at, self._announce_at, self._hold_until)
+        return min(self._silent_at, self._advertise_at, self._announce_at, self._hold_until, self._unheard_at())
 
     def received(self, advertisement: Advertisement, source: IPv4Address, own: IPv4Address, now: float) -> None:
         """Take in a peer's advertisement, already authenticated. ``own`` is the address that ours come from."""
@@ -257,10 +257,11 @@ class Machine:
                 self._advertise(now)
                 self._restart_announcements(now)
         elif reaction is Reaction.RESTORE:
-            self._actions.append(Hold(self.timing.lease))
-            self._restart_announcements(now)
             if self.state is State.MASTER:
-                self._advertise(now)  # the new lease counts from an advertisement, as always
+                self._advertise(now)  # and when it has left, the lease is renewed: never without
+            else:
+                self._actions.append(Hold(self.timing.lease))
+            self._announced, self._announce_at = 0, now
         elif reaction is Reaction.BOW_OUT:
             self._actions.append(Advertise(*BOW_OUT))
         elif reaction is Reaction.HOLD:
@@ -283,10 +284,17 @@ class Machine:
         """Give up mastership after a pause, or failed sends, so long that a peer may have taken over."""
         if self._impaired_at is not None and not self.state.holds and now - self._impaired_at >= SEND_PENALTY_TIME:
             self._impaired_at, self._failures = None, 0
-        shortest = self.timing.dead_ratio * (self.timing.advbase or self.timing.interval(self.advskew))
-        if self.state is State.MASTER and now - self._left_at > shortest:
+        if now >= self._unheard_at():
+            if self._failures:
+                self._failures, self._impaired_at = SEND_ERRORS, now
             unheard = f"no advertisement of ours left for {now - self._left_at:.1f} s: another host may have taken over"
             self._apply(Event.UNHEARD, now, unheard)
+
+    def _unheard_at(self) -> float:
+        """Return when the most impatient peer would take over from us, if we are master."""
+        if self.state is not State.MASTER:
+            return math.inf
+        return self._left_at + self.timing.dead_ratio * (self.timing.advbase or self.timing.interval(self.advskew))
 
     def _advertise(self, now: float) -> None:
         if self.state is State.MASTER:

@@ -1,0 +1,366 @@
+# Copyright (c) 2026 The failover.carp authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One election, event by event: what it does, when it wants to be called again, and what it must never do."""
+
+from __future__ import annotations
+
+import math
+from ipaddress import IPv4Address
+
+import pytest
+from ansible_collections.failover.carp.plugins.module_utils.carpd.machine import (
+    HOLD_TIME,
+    LEASE_LATENESS,
+    REFRESH_INTERVAL,
+    SEND_ERROR_SKEW,
+    SEND_PENALTY_TIME,
+    Advertise,
+    Announce,
+    Changed,
+    Hold,
+    Machine,
+    Release,
+    Timing,
+)
+from ansible_collections.failover.carp.plugins.module_utils.carpd.packet import Advertisement
+from ansible_collections.failover.carp.plugins.module_utils.carpd.transitions import Event, State
+from hypothesis import given
+from hypothesis import strategies as st
+
+OWN, LOWER, HIGHER = IPv4Address("10.99.0.2"), IPv4Address("10.99.0.1"), IPv4Address("10.99.0.3")
+BOW_OUT = Advertise(255, 255)
+
+
+class Host:
+    """A machine with a clock of its own, that performs every action at once and well."""
+
+    def __init__(self, advbase: int = 1, advskew: int = 100, preempt: bool = True, dead_ratio: int = 3) -> None:
+        self.now = 1000.0
+        self.machine = Machine(Timing(advbase, advskew, dead_ratio), preempt, self.now)
+        self.sending_works = True
+
+    def perform(self) -> list[object]:
+        """Return what was done, the sending included."""
+        done: list[object] = []
+        while True:
+            actions = self.machine.actions()
+            if not actions:
+                return [action for action in done if not isinstance(action, Changed)]
+            for action in actions:
+                done.append(action)
+                if isinstance(action, Advertise):
+                    self.machine.sent(self.sending_works, self.now)
+
+    def event(self, event: Event) -> list[object]:
+        self.machine.event(event, self.now, event.value)
+        return self.perform()
+
+    def hear(self, advbase: int, advskew: int, source: IPv4Address = LOWER) -> list[object]:
+        advertisement = Advertisement(1, advbase, advskew, 0, 1, bytes(20))
+        self.machine.received(advertisement, source, OWN, self.now)
+        return self.perform()
+
+    def wait(self, seconds: float) -> list[object]:
+        """Let time pass, waking up exactly at each deadline."""
+        end, done = self.now + seconds, []
+        while self.machine.next_timer() <= end:
+            self.now = max(self.now, self.machine.next_timer())
+            self.machine.due(self.now)
+            done += self.perform()
+        self.now = end
+        return done
+
+    def sleep(self, seconds: float) -> list[object]:
+        """Let time pass without waking up, as when the process is stopped."""
+        self.now += seconds
+        self.machine.due(self.now)
+        return self.perform()
+
+    @classmethod
+    def backup(cls, **options: int) -> Host:
+        host = cls(**options)
+        host.event(Event.UP)
+        return host
+
+    @classmethod
+    def master(cls, **options: int) -> Host:
+        host = cls.backup(**options)
+        host.wait(host.machine.next_timer() - host.now)
+        assert host.machine.state is State.MASTER
+        return host
+
+
+def test_it_waits_for_its_interface() -> None:
+    host = Host()
+    assert host.machine.next_timer() == math.inf
+    assert host.event(Event.UP) == []
+    assert host.machine.state is State.BACKUP
+
+
+@pytest.mark.parametrize(
+    ("advbase", "advskew", "seconds"), [(1, 0, 3.0), (1, 100, 3 + 100 / 256), (2, 254, 6 + 254 / 256), (60, 0, 180.0)]
+)
+def test_the_patience_of_ucarp_and_freebsd(advbase: int, advskew: int, seconds: float) -> None:
+    host = Host.backup(advbase=advbase, advskew=advskew)
+    assert host.machine.next_timer() - host.now == pytest.approx(seconds)
+
+
+def test_below_one_second_the_promise_of_the_master_counts() -> None:
+    host = Host.backup(advbase=0, advskew=26)
+    host.hear(0, 13)
+    patience = host.machine.next_timer() - host.now
+    assert 3 * 13 / 256 < patience <= 3.2 * 13 / 256
+
+
+def test_silence_makes_a_master_that_claims_then_announces_then_advertises() -> None:
+    host = Host.backup()
+    done = host.wait(host.machine.next_timer() - host.now)
+    assert done == [Hold(2), Announce(), Advertise(1, 100), Hold(2)]
+    assert "no advertisement for 3.391 s" in host.machine.reason
+
+
+def test_a_master_keeps_the_beat_and_renews_its_lease_with_each_advertisement() -> None:
+    host = Host.master(advskew=0)
+    done = [action for action in host.wait(10.0) if not isinstance(action, Announce)]
+    assert done == [Advertise(1, 0), Hold(2)] * 10
+
+
+def test_lateness_does_not_add_up() -> None:
+    host = Host.master(advskew=0)
+    start = host.now
+    for _ in range(10):
+        host.now = host.machine.next_timer() + 0.01
+        host.machine.due(host.now)
+        host.perform()
+    sent = [host.wait(0.985), host.now - start]
+    assert sent[1] < 11.0
+
+
+def test_announcements_are_repeated_and_refreshed() -> None:
+    host = Host.master()
+    announced = []
+    for _ in range(80):
+        announced += [host.now for action in host.wait(1.0) if isinstance(action, Announce)]
+    assert len(announced) >= 5 + 2
+    assert announced[-1] - announced[-2] == pytest.approx(REFRESH_INTERVAL, abs=1.0)
+
+
+def test_a_master_yields_to_a_better_one_at_once() -> None:
+    host = Host.master()
+    assert host.hear(1, 0) == [Release()]
+    assert host.machine.state is State.BACKUP
+    assert host.machine.master is not None and host.machine.master.source == LOWER
+
+
+def test_a_master_answers_a_worse_one_at_once_but_not_without_end() -> None:
+    host = Host.master()
+    host.wait(0.5)
+    assert host.hear(1, 200) == [Advertise(1, 100), Announce(), Hold(2)]
+    assert host.hear(1, 200) == []
+    host.wait(0.4)
+    assert Advertise(1, 100) in host.hear(1, 200)
+
+
+@pytest.mark.parametrize(("source", "state"), [(LOWER, State.BACKUP), (HIGHER, State.MASTER)])
+def test_equal_masters_are_told_apart_by_address(source: IPv4Address, state: State) -> None:
+    host = Host.master()
+    host.hear(1, 100, source)
+    assert host.machine.state is state
+
+
+def test_the_tie_break_reads_addresses_as_ucarp_does() -> None:
+    """There the last octet decides first: 10.99.1.1 beats 10.99.0.2 (measured with the real ucarp)."""
+    host = Host.master()
+    host.hear(1, 100, IPv4Address("10.99.1.1"))
+    assert host.machine.state is State.BACKUP
+
+
+def test_a_preferred_host_takes_over_from_a_worse_master() -> None:
+    host = Host.backup(advskew=0)
+    assert host.hear(1, 100) == [Hold(2), Announce(), Advertise(1, 0), Hold(2)]
+
+
+def test_without_preempt_it_leaves_a_worse_master_in_peace() -> None:
+    host = Host.backup(advskew=0, preempt=False)
+    for _ in range(20):
+        assert host.hear(1, 100) == []
+        host.wait(1.39)
+    assert host.machine.state is State.BACKUP
+
+
+def test_a_goodbye_is_followed_within_milliseconds() -> None:
+    host = Host.backup(advskew=254)
+    host.hear(1, 0)
+    host.hear(255, 255)
+    assert Advertise(1, 254) in host.wait(0.03)
+    assert "says goodbye" in host.machine.reason
+
+
+def test_a_master_that_promises_less_than_we_wait_for_is_as_good_as_gone() -> None:
+    host = Host.backup()
+    host.hear(5, 0)
+    host.wait(0.03)
+    assert host.machine.state is State.MASTER
+
+
+@pytest.mark.parametrize("event", [Event.STOP, Event.STEP_DOWN])
+def test_whoever_leaves_says_goodbye_first_and_holds_on(event: Event) -> None:
+    host = Host.master()
+    done = host.event(event)
+    assert done[0] == BOW_OUT and Release() not in done
+    assert host.machine.state.holds
+
+
+@pytest.mark.parametrize(
+    ("event", "heard", "after"),
+    [
+        (Event.STOP, (1, 0), State.ENDED),
+        (Event.STOP, (1, 200), State.ENDED),
+        (Event.STEP_DOWN, (1, 0), State.BACKUP),
+        (Event.STEP_DOWN, (1, 200), State.BACKUP),
+    ],
+)
+def test_it_lets_go_when_it_hears_its_successor(event: Event, heard: tuple[int, int], after: State) -> None:
+    host = Host.master()
+    host.event(event)
+    assert host.hear(*heard) == [Release()]
+    assert host.machine.state is after
+
+
+def test_a_second_goodbye_is_no_successor() -> None:
+    host = Host.master()
+    host.event(Event.STOP)
+    assert host.hear(255, 255) == []
+
+
+def test_the_goodbye_is_repeated_until_the_bound() -> None:
+    host = Host.master()
+    host.event(Event.STOP)
+    done = host.wait(HOLD_TIME)
+    assert done.count(BOW_OUT) >= 3
+    assert done[-1] == Release() and host.machine.state is State.ENDED
+
+
+def test_stepping_down_where_nobody_takes_over_goes_on_as_master() -> None:
+    host = Host.master()
+    host.event(Event.STEP_DOWN)
+    assert Release() not in host.wait(HOLD_TIME)
+    assert host.machine.state is State.MASTER
+
+
+def test_whoever_stepped_down_does_not_come_straight_back() -> None:
+    host = Host.master(advskew=0)
+    host.event(Event.STEP_DOWN)
+    host.hear(1, 100)
+    for _ in range(5):
+        host.wait(1.3)
+        host.hear(1, 100)
+    assert host.machine.state is State.BACKUP
+    host.hear(255, 255)  # but when the other one goes, it is there
+    host.wait(0.01)
+    assert host.machine.state is State.MASTER
+    host.hear(1, 100)
+    assert host.machine.state is State.MASTER
+
+
+def test_the_loss_of_the_interface_gives_everything_up() -> None:
+    host = Host.master()
+    assert host.event(Event.DOWN) == [BOW_OUT, Release()]
+    assert host.machine.next_timer() == math.inf
+
+
+def test_an_address_that_others_remove_is_back_at_once() -> None:
+    host = Host.master()
+    host.wait(0.5)
+    assert host.event(Event.ADDRESS_LOST) == [Advertise(1, 100), Hold(2)]
+    assert host.wait(0.0) == [Announce()]
+
+
+def test_an_address_is_not_brought_back_by_a_host_that_nobody_hears() -> None:
+    host = Host.master(advskew=0)
+    host.sending_works = False
+    host.wait(2.4)
+    assert Hold(2) not in host.event(Event.ADDRESS_LOST)
+
+
+def test_an_address_that_the_kernel_refuses_sends_the_mastership_away() -> None:
+    host = Host.master(advskew=0)
+    assert host.event(Event.ADDRESS_REFUSED) == [BOW_OUT, Release()]
+    host.hear(1, 100)
+    assert host.machine.state is State.BACKUP
+
+
+def test_after_a_pause_it_gives_up_before_anything_else() -> None:
+    host = Host.master(advskew=0)
+    assert host.sleep(10.0) == [Release()]
+    assert host.machine.state is State.BACKUP
+    assert "another host may have taken over" in host.machine.reason
+
+
+def test_the_end_of_a_lease_during_a_pause_does_not_bring_the_address_back() -> None:
+    host = Host.master(advskew=0)
+    host.now += 10.0
+    assert host.event(Event.ADDRESS_LOST) == [Release()]
+
+
+def test_a_short_pause_costs_nothing() -> None:
+    host = Host.master(advskew=0)
+    assert Advertise(1, 0) in host.sleep(2.9)
+    assert host.machine.state is State.MASTER
+
+
+def test_packets_that_waited_during_a_pause_are_no_silence() -> None:
+    host = Host.backup()
+    host.now += 10.0
+    host.hear(1, 0)
+    host.machine.due(host.now)
+    assert host.machine.state is State.BACKUP
+
+
+def test_no_lease_is_renewed_for_what_did_not_leave() -> None:
+    host = Host.master(advskew=0)
+    host.sending_works = False
+    done = host.wait(2.9)
+    assert Advertise(1, 0) in done and Hold(2) not in done
+    assert Release() in host.wait(0.1)
+    assert host.machine.state is State.BACKUP
+
+
+def test_failed_sends_count_as_a_bad_rank_until_they_heal() -> None:
+    host = Host.master(advskew=0)
+    host.sending_works = False
+    host.wait(3.5)
+    assert (host.machine.advskew, host.machine.demotion) == (SEND_ERROR_SKEW, SEND_ERROR_SKEW)
+    host.sending_works = True
+    host.wait(15.0)
+    assert host.machine.state is State.MASTER and host.machine.demotion == 0
+
+
+def test_the_penalty_for_failed_sends_ends_in_a_backup_too() -> None:
+    """With ucarp it never does, since a backup sends nothing."""
+    host = Host.master(advskew=0)
+    host.sending_works = False
+    host.wait(3.5)
+    host.sending_works = True
+    while host.machine.state is State.BACKUP and host.now < 1000 + 2 * SEND_PENALTY_TIME:
+        host.hear(1, 100)
+        host.wait(1.39)
+    assert host.machine.state is State.MASTER and host.machine.demotion == 0
+
+
+def test_new_timing_is_taken_over_in_place() -> None:
+    host = Host.master()
+    host.machine.reconfigure(Timing(2, 50), True, host.now)
+    assert host.perform() == [Advertise(2, 50), Hold(5)]
+    assert host.machine.state is State.MASTER
+
+
+@given(st.integers(0, 255), st.integers(0, 254), st.integers(2, 255), st.integers(0, 254))
+def test_the_lease_ends_before_the_patience_and_after_the_next_advertisement(
+    advbase: int, advskew: int, dead_ratio: int, peer_skew: int
+) -> None:
+    timing, peer = Timing(advbase, advskew, dead_ratio), Timing(advbase, peer_skew, dead_ratio)
+    if advbase:
+        assert timing.lease + LEASE_LATENESS <= peer.patience(advbase + advskew / 256)
+    assert timing.interval(advskew) < timing.lease

@@ -1,0 +1,157 @@
+# Copyright (c) 2026 The failover.carp authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Speakers that hear each other's real packets, in memory: who is master, and what nobody heeds."""
+
+from __future__ import annotations
+
+import dataclasses
+from ipaddress import IPv4Address, IPv4Interface
+
+from ansible_collections.failover.carp.plugins.module_utils.carpd.config import Vip
+from ansible_collections.failover.carp.plugins.module_utils.carpd.machine import Advertise
+from ansible_collections.failover.carp.plugins.module_utils.carpd.packet import Advertisement, Datagram
+from ansible_collections.failover.carp.plugins.module_utils.carpd.speaker import Speaker, same_identity
+from ansible_collections.failover.carp.plugins.module_utils.carpd.transitions import Event, State
+
+VIP = Vip(
+    name="smtp",
+    interface="eth1",
+    vhid=1,
+    addresses=(IPv4Interface("172.17.0.74/20"),),
+    password=b"secret",
+    advbase=1,
+    advskew=0,
+    preempt=True,
+    dead_ratio=3,
+    source=None,
+)
+
+
+class Segment:
+    """A cable that loses nothing, between speakers with a common clock."""
+
+    def __init__(self, *vips: Vip) -> None:
+        self.now = 0.0
+        self.speakers = [Speaker(vip, 1000 * number, 0.0) for number, vip in enumerate(vips)]
+        self.packets: list[bytes] = []
+        for number, speaker in enumerate(self.speakers):
+            speaker.source = IPv4Address("172.17.0.75") + number
+            speaker.machine.event(Event.UP, 0.0, "up")
+
+    def states(self) -> list[State]:
+        return [speaker.machine.state for speaker in self.speakers]
+
+    def run(self, seconds: float) -> None:
+        end = self.now + seconds
+        self.exchange()
+        while min(speaker.machine.next_timer() for speaker in self.speakers) <= end:
+            self.now = max(self.now, min(speaker.machine.next_timer() for speaker in self.speakers))
+            for speaker in self.speakers:
+                speaker.machine.due(self.now)
+            self.exchange()
+        self.now = end
+
+    def exchange(self) -> None:
+        busy = True
+        while busy:
+            busy = False
+            for speaker in self.speakers:
+                for action in speaker.machine.actions():
+                    busy = True
+                    if isinstance(action, Advertise):
+                        packet = speaker.packet(action.advbase, action.advskew)
+                        speaker.machine.sent(True, self.now)
+                        self.packets.append(packet)
+                        self.deliver(packet, speaker)
+
+    def deliver(self, packet: bytes, sender: Speaker | None = None) -> list[str | None]:
+        datagram = Datagram.decode(packet)
+        return [other.received(datagram, self.now) for other in self.speakers if other is not sender]
+
+
+def pair() -> Segment:
+    return Segment(VIP, dataclasses.replace(VIP, advskew=20))
+
+
+def test_the_preferred_host_becomes_master_and_stays_it() -> None:
+    segment = pair()
+    segment.run(60.0)
+    assert segment.states() == [State.MASTER, State.BACKUP]
+    assert [speaker.machine.transitions for speaker in segment.speakers] == [2, 1]
+
+
+def test_a_stop_moves_the_mastership_at_once() -> None:
+    segment = pair()
+    segment.run(10.0)
+    segment.speakers[0].machine.event(Event.STOP, segment.now, "stop")
+    segment.run(0.01)
+    assert segment.states() == [State.ENDED, State.MASTER]
+
+
+def test_three_hosts_have_one_master_after_a_goodbye() -> None:
+    segment = Segment(VIP, dataclasses.replace(VIP, advskew=20), dataclasses.replace(VIP, advskew=40))
+    segment.run(10.0)
+    segment.speakers[0].machine.event(Event.STOP, segment.now, "stop")
+    segment.run(5.0)
+    assert segment.states() == [State.ENDED, State.MASTER, State.BACKUP]
+    assert segment.speakers[2].machine.transitions == 1
+
+
+def test_three_milliseconds_apart_without_flapping() -> None:
+    segment = Segment(dataclasses.replace(VIP, advbase=0, advskew=1), dataclasses.replace(VIP, advbase=0, advskew=2))
+    segment.run(30.0)
+    assert segment.states() == [State.MASTER, State.BACKUP]
+    assert segment.speakers[1].machine.transitions == 1
+
+
+def test_equal_hosts_that_start_together_have_one_master_in_the_end() -> None:
+    segment = Segment(VIP, VIP)
+    segment.run(20.0)
+    assert sorted(state.value for state in segment.states()) == ["BACKUP", "MASTER"]
+
+
+def test_another_password_is_refused_and_counted() -> None:
+    segment = Segment(VIP, dataclasses.replace(VIP, password=b"other"))
+    segment.run(10.0)
+    assert all(speaker.refused["digest"] for speaker in segment.speakers)
+
+
+def test_our_own_packet_that_comes_back_is_an_echo() -> None:
+    segment = pair()
+    segment.run(5.0)
+    assert segment.speakers[0].received(Datagram.decode(segment.packets[-1]), segment.now) == "echo"
+    assert segment.states()[0] is State.MASTER
+
+
+def test_another_vhid_is_nobodys_mistake() -> None:
+    segment = pair()
+    segment.run(5.0)
+    other = Speaker(dataclasses.replace(VIP, vhid=2), 5, 0.0)
+    other.source = IPv4Address("172.17.0.99")
+    assert segment.deliver(other.packet(0, 1)) == [None, None]
+    assert segment.states() == [State.MASTER, State.BACKUP]
+    assert not segment.speakers[0].refused
+
+
+def test_what_is_not_for_the_group_is_refused() -> None:
+    segment = pair()
+    datagram = Datagram.decode(segment.speakers[1].packet(1, 0))
+    unicast = datagram._replace(destination=IPv4Address("172.17.0.75"))
+    assert segment.speakers[0].received(unicast, segment.now) == "destination"
+
+
+def test_no_counter_is_used_twice_and_it_wraps() -> None:
+    speaker = Speaker(VIP, 2**64 - 3, 0.0)
+    speaker.source = IPv4Address("172.17.0.75")
+    counters = [Advertisement.decode(Datagram.decode(speaker.packet(1, 0)).payload).counter for _ in range(6)]
+    assert len(set(counters)) == 6
+    assert counters[:3] == [2**64 - 2, 2**64 - 1, 0]
+
+
+def test_timing_changes_in_place_and_identity_does_not() -> None:
+    for change in ({"advskew": 5}, {"advbase": 2}, {"preempt": False}, {"dead_ratio": 4}):
+        assert same_identity(VIP, dataclasses.replace(VIP, **change))
+    addresses = (IPv4Interface("172.17.0.73/20"),)
+    for change in ({"interface": "eth2"}, {"vhid": 2}, {"addresses": addresses}, {"password": b"x"}):
+        assert not same_identity(VIP, dataclasses.replace(VIP, **change))

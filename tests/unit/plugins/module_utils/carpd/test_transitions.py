@@ -1,0 +1,68 @@
+# Copyright (c) 2026 The failover.carp authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The table of transitions: complete, reachable and true to its promises, row by row."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.failover.carp.plugins.module_utils.carpd.transitions import (
+    TRANSITIONS,
+    Event,
+    Reaction,
+    State,
+)
+
+ROWS = sorted(TRANSITIONS, key=str)
+
+
+def test_every_state_knows_every_event() -> None:
+    assert set(TRANSITIONS) == {(state, event) for state in State for event in Event}
+
+
+def test_every_state_can_be_reached_and_every_state_can_end() -> None:
+    reached = {State.INIT}
+    while True:
+        found = {TRANSITIONS[state, event].state for state in reached for event in Event}
+        if found <= reached:
+            break
+        reached |= found
+    assert reached == set(State)
+    for state in State:
+        after_stop = TRANSITIONS[state, Event.STOP].state
+        assert State.ENDED in (after_stop, TRANSITIONS[after_stop, Event.HOLD_ENDED].state)
+
+
+def test_nothing_leads_out_of_the_end() -> None:
+    for event in Event:
+        assert TRANSITIONS[State.ENDED, event] == (State.ENDED, ())
+
+
+@pytest.mark.parametrize("row", ROWS, ids=str)
+def test_addresses_are_released_exactly_when_they_are_given_up(row: tuple[State, Event]) -> None:
+    after, reactions = TRANSITIONS[row]
+    assert (Reaction.RELEASE in reactions) == (row[0].holds and not after.holds)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=str)
+def test_addresses_are_claimed_exactly_when_the_host_becomes_master(row: tuple[State, Event]) -> None:
+    after, reactions = TRANSITIONS[row]
+    assert (Reaction.CLAIM in reactions) == (after is State.MASTER and row[0] is not State.MASTER)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=str)
+def test_whoever_becomes_backup_begins_to_listen(row: tuple[State, Event]) -> None:
+    after, reactions = TRANSITIONS[row]
+    if after is State.BACKUP and row[0] is not State.BACKUP:
+        assert reactions[-1] is Reaction.LISTEN
+
+
+@pytest.mark.parametrize("event", list(Event), ids=str)
+def test_a_backup_is_promoted_by_silence_and_by_rank_alone(event: Event) -> None:
+    promoted = TRANSITIONS[State.BACKUP, event].state is State.MASTER
+    assert promoted == (event in (Event.SILENCE, Event.INFERIOR))
+
+
+@pytest.mark.parametrize("state", [State.MASTER, State.LEAVING, State.CLOSING], ids=str)
+def test_no_holder_keeps_the_addresses_without_an_interface(state: State) -> None:
+    assert not TRANSITIONS[state, Event.DOWN].state.holds
