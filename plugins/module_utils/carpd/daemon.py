@@ -20,6 +20,7 @@ from typing import Any
 
 from .config import Config, ConfigError, Vip, load
 from .control import ControlError, ControlServer
+from .events import dispatch
 from .interfaces import Interfaces, Obstacle
 from .netlink import AddressGone, Link, Missed, Requests, Watch
 from .notify import Notifier
@@ -74,8 +75,7 @@ class Daemon:
                     self._notifier.tell("WATCHDOG=1")
                     beat_at = now + beat
                 deadline = min([beat_at, *(host.next_timer() for host in self._everyone())])
-                for key, _events in self._selector.select(None if deadline == math.inf else max(0.0, deadline - now)):
-                    key.data()
+                dispatch(self._selector, None if deadline == math.inf else max(0.0, deadline - now))
                 # After the packets: those that wait already are no silence.
                 now = time.monotonic()
                 for host in self._everyone():

@@ -24,11 +24,16 @@ LEASE_MARGIN = 0.25
 # How long a leaving master waits for its successor. A stock ucarp reads a packet up to 1 s late (its libpcap timeout).
 HOLD_TIME = 2.0
 BOW_OUT_INTERVAL = 0.25  # while it waits, it repeats the goodbye: the first may have been lost
-# When addresses are announced after a takeover; then at REFRESH_INTERVAL, for whoever missed it.
-ANNOUNCE_AT = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0)
+# When addresses are announced after a takeover; then at REFRESH_INTERVAL, for whoever missed it. The early ones are for
+# a stock ucarp: as it yields it announces the address a last time, about a millisecond after we did.
+ANNOUNCE_AT = (0.0, 0.002, 0.01, 0.05, 0.2, 1.0, 2.0, 5.0)
 REFRESH_INTERVAL = 30.0
-# After a goodbye, the best backup should be first: each step of advskew waits this long.
+# After a goodbye, or where a worse host is master, the best backup should be first: each step of advskew waits so long.
 HURRY_STEP = 0.0001
+# For so many of its intervals after its last advertisement, a better master counts for more than a worse one's claim.
+FRESH = 1.5
+# At most so often in one interval a master answers others that think to be master, too.
+REASSERTIONS = 20
 # Three failed sends in a row count as advskew 240, and three good ones as healed (UCarp src/carp.c carp_send_ad).
 # A backup sends nothing, so there the penalty ends by time; ucarp would keep it for ever.
 SEND_ERRORS = 3
@@ -116,12 +121,17 @@ class Heard:
     advbase: int
     advskew: int
     demotion: int
+    superior: bool
     at: float
 
     @property
     def interval(self) -> float:
         """The promised time between its advertisements, in seconds."""
         return self.advbase + self.advskew / 256
+
+    def is_fresh(self, now: float) -> bool:
+        """Tell whether this is a better host than we are, and surely still master."""
+        return self.superior and now - self.at < FRESH * self.interval
 
 
 class Machine:
@@ -173,10 +183,14 @@ class Machine:
         """Take in a peer's advertisement, already authenticated. ``own`` is the address that ours come from."""
         self._notice_pause(now)
         event = self._rank(advertisement, source, own)
+        better = self.master if self.state is State.BACKUP else None
+        if event is not Event.SUPERIOR and better and better.is_fresh(now) and source != better.source:
+            return  # among several hosts, one that is leaving, or about to learn of the better master as well
         if event is Event.GOODBYE:
             self.master = None
         else:
-            self.master = Heard(source, advertisement.advbase, advertisement.advskew, advertisement.demotion, now)
+            values = (advertisement.advbase, advertisement.advskew, advertisement.demotion)
+            self.master = Heard(source, *values, superior=event is Event.SUPERIOR, at=now)
         self._apply(event, now, _describe(event, advertisement, source))
 
     def event(self, event: Event, now: float, reason: str) -> None:
@@ -252,10 +266,12 @@ class Machine:
             self._left_at = now
             self._advertise(now)
         elif reaction is Reaction.REASSERT:
-            if now - self._reasserted_at >= self.timing.interval(self.advskew) / 4:
-                self._reasserted_at = now
-                self._advertise(now)
-                self._restart_announcements(now)
+            if self._reasserted_at <= now:  # else it is about to
+                earliest = self._reasserted_at + self.timing.interval(self.advskew) / REASSERTIONS
+                self._reasserted_at = self._advertise_at = self._announce_at = max(now, earliest)
+                self._announced = 0
+        elif reaction is Reaction.ANSWER:
+            self._actions.append(Advertise(self.timing.advbase, self.advskew))
         elif reaction is Reaction.RESTORE:
             if self.state is State.MASTER:
                 self._advertise(now)  # and when it has left, the lease is renewed: never without

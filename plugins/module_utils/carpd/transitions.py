@@ -56,6 +56,7 @@ class Reaction(Enum):
 
     CLAIM = "claim"  # add the addresses, announce them, advertise
     REASSERT = "reassert"  # advertise and announce again: somebody else thought to be master
+    ANSWER = "answer"  # advertise a last time: the better host shall know that there were two, and announce itself
     RESTORE = "restore"  # add the addresses again and announce them
     BOW_OUT = "bow out"  # tell the peers to take over at once
     HOLD = "hold"  # keep the addresses for a bounded time
@@ -94,7 +95,7 @@ TRANSITIONS: dict[tuple[State, Event], Transition] = {
         _BACKUP,
         DOWN=Transition(_INIT),
         SUPERIOR=Transition(_BACKUP, (_LISTEN,)),
-        INFERIOR=Transition(_MASTER, (_CLAIM,)),
+        INFERIOR=Transition(_BACKUP, (Reaction.HURRY,)),
         TOLERATED=Transition(_BACKUP, (_LISTEN,)),
         GOODBYE=Transition(_BACKUP, (Reaction.HURRY,)),
         SILENCE=Transition(_MASTER, (_CLAIM,)),
@@ -104,7 +105,7 @@ TRANSITIONS: dict[tuple[State, Event], Transition] = {
     **_rows(
         _MASTER,
         DOWN=Transition(_INIT, (_BOW_OUT, _RELEASE)),
-        SUPERIOR=Transition(_BACKUP, (_RELEASE, _LISTEN)),
+        SUPERIOR=Transition(_BACKUP, (Reaction.ANSWER, _RELEASE, _LISTEN)),
         INFERIOR=Transition(_MASTER, (Reaction.REASSERT,)),
         TOLERATED=Transition(_MASTER, (Reaction.REASSERT,)),
         GOODBYE=Transition(_MASTER, (Reaction.REASSERT,)),
@@ -123,7 +124,7 @@ TRANSITIONS: dict[tuple[State, Event], Transition] = {
         ADDRESS_LOST=Transition(_LEAVING, (Reaction.RESTORE,)),
         ADDRESS_REFUSED=Transition(_BACKUP, (_RELEASE, _LISTEN)),
         HOLD_ENDED=Transition(_MASTER, (_CLAIM,)),
-        STOP=Transition(_CLOSING),
+        STOP=Transition(_CLOSING, (_BOW_OUT, Reaction.HOLD)),
     ),
     **_rows(
         _CLOSING,

@@ -1,0 +1,76 @@
+# Copyright (c) 2026 The failover.carp authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Write ``configuration.md`` from the daemon's own table of options; with ``--check``, tell if it is up to date."""
+
+from __future__ import annotations
+
+import pathlib
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "plugins" / "module_utils"))
+
+from carpd.options import CARPD_OPTIONS, NAME_RULE, VIP_OPTIONS, Option  # noqa: E402 - the path comes first
+
+TARGET = HERE / "configuration.md"
+HEAD = """\
+# Configuration of carpd
+
+<!-- Written by docs/reference.py from the daemon's own table of options: change it there. -->
+
+The roles write these files for you; this page is for whoever wants to read them, or to run the daemon without Ansible.
+
+The configuration is INI. One file may hold everything; `carpd check --config FILE` names every mistake in it, one a
+line, and says nothing if there is none. A line that begins with `#` or `;` is a comment, and so is what follows ` ;`
+behind a value, except behind a password.
+
+```ini
+[carpd]
+log_level = info
+
+[vip smtp]
+interface = eth1
+vhid = 1
+addresses = 172.17.0.74/20
+password_file = /etc/carpd/secrets/smtp
+advskew = 0                 ; 20 on the second host
+```
+
+The daemon reads its configuration at start and again at SIGHUP or `carpctl reload`. A virtual host whose section did
+not change is not touched then. If only its timing or policy changed (advbase, advskew, dead_ratio, preempt), it goes on
+in its role with the new values; if anything else changed, it hands over first and starts anew. A broken file changes
+nothing.
+"""
+
+
+def main() -> int:
+    """Write the page, or check it; return the exit status."""
+    text = "\n".join(
+        [
+            HEAD,
+            *_section("[carpd]", "What holds for the daemon.", CARPD_OPTIONS),
+            *_section("[vip NAME]", f"One for each virtual host. NAME is {NAME_RULE}.", VIP_OPTIONS),
+        ]
+    )
+    if "--check" not in sys.argv:
+        TARGET.write_text(text, encoding="utf-8")
+    elif TARGET.read_text(encoding="utf-8") != text:
+        sys.stderr.write("docs/configuration.md is not what docs/reference.py writes: run `make docs`\n")
+        return 1
+    return 0
+
+
+def _section(title: str, summary: str, options: dict[str, Option]) -> list[str]:
+    lines = [f"## `{title}`", "", summary, ""]
+    for option in options.values():
+        if option.default is None:
+            default = "one of password and password_file is required" if option.optional else "required"
+        else:
+            default = f"default `{option.default}`" if option.default else "none by default"
+        lines += [f"### `{option.name}`", "", option.summary, "", f"*Allowed:* {option.allowed}; *{default}*.", ""]
+    return lines
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
