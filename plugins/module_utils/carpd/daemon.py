@@ -21,6 +21,7 @@ from typing import Any
 from .config import Config, ConfigError, Vip, load
 from .control import ControlError, ControlServer
 from .events import dispatch
+from .guard import Guard
 from .interfaces import Interfaces, Obstacle
 from .netlink import AddressGone, Link, Missed, Requests, Watch
 from .notify import Notifier
@@ -42,6 +43,7 @@ class Daemon:
 
     def __init__(self, config_path: str, config: Config, socket_path: str) -> None:
         self._config_path = config_path
+        self._guard = Guard()
         # select(2) and not epoll: its timeout counts microseconds, where epoll_wait(2) rounds up to milliseconds.
         self._selector = selectors.SelectSelector()
         self._requests = Requests()
@@ -55,6 +57,7 @@ class Daemon:
         self._notifier = Notifier()
         self._signals = _signal_socket()
         self._control = ControlServer(socket_path, self._selector, self._answer)
+        self._selector.register(self._guard, selectors.EVENT_READ, self._guard_gone)
         self._selector.register(self._watch, selectors.EVENT_READ, self._read_watch)
         self._selector.register(self._signals, selectors.EVENT_READ, self._read_signals)
         self._interfaces.load(self._requests)
@@ -70,12 +73,16 @@ class Daemon:
         beat_at = 0.0 if beat < math.inf else math.inf
         try:
             while self._hosts or self._closing or not self._stopping:
+                self._guard.beat()
                 now = time.monotonic()
                 if now >= beat_at:
                     self._notifier.tell("WATCHDOG=1")
                     beat_at = now + beat
-                deadline = min([beat_at, *(host.next_timer() for host in self._everyone())])
-                dispatch(self._selector, None if deadline == math.inf else max(0.0, deadline - now))
+                deadline = min(
+                    [beat_at, now + self._guard.patience / 3, *(host.next_timer() for host in self._everyone())]
+                )
+                timeout = None if deadline == math.inf else max(0.0, deadline - now)
+                dispatch(self._selector, timeout, self._look_at_guard)
                 # After the packets: those that wait already are no silence.
                 now = time.monotonic()
                 for host in self._everyone():
@@ -84,6 +91,21 @@ class Daemon:
                 self._settle()
         finally:
             self._close()
+
+    def _look_at_guard(self) -> None:
+        """After a pause in which the guard gave the addresses up: believe it, before anything else happens."""
+        if self._guard.acted:
+            self._guard_gone()
+
+    def _guard_gone(self) -> None:
+        acted = self._guard.acted
+        for host in self._everyone():
+            if acted and host.state.holds:
+                host.event(Event.UNHEARD, "the guard gave the addresses up, since the daemon did not work")
+        _log.warning("the guard has %s; it is replaced", "acted" if acted else "died")
+        self._selector.unregister(self._guard)
+        self._guard.replace()
+        self._selector.register(self._guard, selectors.EVENT_READ, self._guard_gone)
 
     def _everyone(self) -> list[VirtualHost]:
         return [*self._hosts.values(), *self._closing]
@@ -118,7 +140,7 @@ class Daemon:
             self._close_unused_wires()
         if self._pending and not self._closing:
             for name, vip in self._pending.items():
-                self._hosts[name] = VirtualHost(vip, self._requests, _random_counter(), time.monotonic)
+                self._hosts[name] = VirtualHost(vip, self._requests, self._guard, _random_counter(), time.monotonic)
             self._pending = {}
             self._attach_all()
 
@@ -260,6 +282,7 @@ class Daemon:
         for host in self._everyone():
             if host.state.holds:
                 host.release()
+        self._guard.close()
         self._control.close()
         for wire in self._wires.values():
             wire.close()

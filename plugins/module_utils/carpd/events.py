@@ -6,13 +6,16 @@
 from __future__ import annotations
 
 import selectors
+from typing import Callable
 
 
-def dispatch(selector: selectors.BaseSelector, timeout: float | None) -> None:
-    """Wait at most ``timeout`` seconds and call back, with no argument, everyone whose descriptor is ready.
+def dispatch(selector: selectors.BaseSelector, timeout: float | None, woken: Callable[[], None] = lambda: None) -> None:
+    """Wait at most ``timeout`` seconds, call ``woken``, then call back everyone whose descriptor is ready.
 
     Whoever was unregistered meanwhile is passed over, also when a new descriptor has the same number already.
     """
-    for key, _events in selector.select(timeout):
+    ready = selector.select(timeout)
+    woken()
+    for key, _events in ready:
         if selector.get_map().get(key.fd) is key:
             key.data()

@@ -11,14 +11,16 @@ from ipaddress import IPv4Address
 from typing import Any
 
 from .config import Vip
+from .guard import Guard
 from .machine import Advertise, Announce, Changed, Hold, Release
 from .netlink import Requests
-from .packet import Datagram
+from .packet import BOW_OUT, Datagram
 from .speaker import Speaker
 from .transitions import Event, State
 from .wire import Wire
 
 _log = logging.getLogger(__name__)
+_GUARD_PATIENCE = 0.5  # of the lease: a daemon that hangs is found out before the kernel ends it
 _COMPLAINT_INTERVAL = 60.0  # seconds between two log lines about the same kind of bad packet
 _REFUSALS = {
     "digest": "its digest is wrong: another password or another list of addresses",
@@ -30,8 +32,12 @@ _REFUSALS = {
 class VirtualHost:
     """One virtual host on this host. ``clock`` returns monotonic seconds."""
 
-    def __init__(self, vip: Vip, requests: Requests, first_counter: int, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, vip: Vip, requests: Requests, guard: Guard, first_counter: int, clock: Callable[[], float]
+    ) -> None:
         self._requests = requests
+        self._guard = guard
+        self._guarded = False
         self._clock = clock
         self._speaker = Speaker(vip, first_counter, clock())
         self._machine = self._speaker.machine
@@ -65,6 +71,7 @@ class VirtualHost:
 
     def attach(self, wire: Wire, source: IPv4Address) -> None:
         """Begin to take part on a wire, or go on with another source address."""
+        self._guarded = False  # the goodbye has the source address in it
         if self.obstacle:
             _log.info("%s: %s is ready, advertising from %s", self.vip.name, wire.name, source)
         self._wire, self._speaker.source, self.obstacle = wire, source, ""
@@ -109,6 +116,8 @@ class VirtualHost:
             self._requests.release(self._wire.index, self.vip.addresses)
         except OSError as error:
             _log.error("%s: the addresses could not be removed: %s", self.vip.name, error.strerror)
+        self._guard.release(self.vip.name)
+        self._guarded = False
 
     def status(self) -> dict[str, Any]:
         """Return what a person or a program wants to know, as JSON can carry it."""
@@ -168,6 +177,9 @@ class VirtualHost:
         return True
 
     def _hold(self, wire: Wire, lease: int) -> None:
+        if not self._guarded:
+            self._guard.hold(self.vip, wire, self._speaker.packet(*BOW_OUT), lease * _GUARD_PATIENCE)
+            self._guarded = True
         try:
             self._requests.hold(wire.index, self.vip.addresses, lease)
         except OSError as error:

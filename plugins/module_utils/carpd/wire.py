@@ -94,6 +94,12 @@ class Wire:
         self._membership.close()
 
 
+def send_once(interface: str, packet: bytes) -> None:
+    """Send one IPv4 packet to the group, from a process that has no wire. Raises OSError."""
+    with socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC, 0) as sock:
+        sock.sendto(packet, (interface, _ETH_P_IP, 0, 0, _GROUP_MAC))
+
+
 def _attach_filter(sock: socket.socket) -> None:
     program = array.array("B", b"".join(struct.pack("=HBBI", *line) for line in _BPF))
     address, _length = program.buffer_info()
