@@ -16,6 +16,7 @@ from .control import ControlError
 from .daemon import Daemon
 from .logs import LogWriter
 from .netlink import Requests
+from .realtime import become_realtime
 from .version import VERSION
 
 DEFAULT_CONFIG = "/etc/carpd/carpd.conf"
@@ -56,6 +57,8 @@ def _run(path: str, config: Config, runtime_dir: str) -> int:
     with LogWriter():
         try:
             os.makedirs(runtime_dir, mode=0o755, exist_ok=True)
+            for notice in become_realtime(config.priority) if config.priority else []:
+                _log.warning("%s", notice)
             Daemon(path, config, os.path.join(runtime_dir, SOCKET_NAME)).run()
         except (OSError, ControlError) as error:
             _log.error("carpd cannot go on: %s", error)

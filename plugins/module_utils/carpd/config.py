@@ -74,6 +74,7 @@ class Config:
 
     vips: tuple[Vip, ...]
     log_level: str
+    priority: int
 
 
 def load(path: str) -> Config:
@@ -109,7 +110,7 @@ def load(path: str) -> Config:
     problems.extend(check_vips(vips, path))
     if problems:
         raise ConfigError(problems)
-    return Config(tuple(vips), str(daemon["log_level"]))
+    return Config(tuple(vips), str(daemon["log_level"]), int(daemon["priority"]))
 
 
 def parse_vip(

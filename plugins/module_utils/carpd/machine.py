@@ -19,8 +19,9 @@ from .transitions import TRANSITIONS, Event, Reaction, State
 
 # The kernel counts a lease in whole seconds and ends it up to half a second late (measured on Linux 6.18: 0.49 s).
 LEASE_LATENESS = 0.5
-# A master renews its lease with every advertisement; this much earlier than it could end.
+# A master renews its lease with its advertisements; this much earlier than it could end.
 LEASE_MARGIN = 0.25
+RENEWALS = 4  # below one second not with every one, but so often in the time of a lease: each costs the kernel work
 # How long a leaving master waits for its successor. A stock ucarp reads a packet up to 1 s late (its libpcap timeout).
 HOLD_TIME = 2.0
 BOW_OUT_INTERVAL = 0.25  # while it waits, it repeats the goodbye: the first may have been lost
@@ -156,6 +157,7 @@ class Machine:
         self._listening_since = now
         self._announced = 0
         self._left_at = now  # when our last advertisement really left
+        self._held_at = -math.inf  # when the lease began
         self._reasserted_at = -math.inf
         self._failures = 0  # sends that failed in a row; while impaired, good ones still wanted
         self._impaired_at: float | None = None
@@ -218,8 +220,8 @@ class Machine:
             self._failures = max(0, self._failures - 1)
             if self._failures == 0:
                 self._impaired_at = None
-            if self.state is State.MASTER:
-                self._actions.append(Hold(self.timing.lease))
+            if self.state is State.MASTER and now - self._held_at >= self.timing.lease / RENEWALS:
+                self._hold(now)
         else:
             self._failures = min(SEND_ERRORS, self._failures + 1)
             if self._failures == SEND_ERRORS:
@@ -228,6 +230,7 @@ class Machine:
     def reconfigure(self, timing: Timing, preempt: bool, now: float) -> None:
         """Change timing and policy in place, whatever the state, without giving anything up."""
         self.timing, self.preempt = timing, preempt
+        self._held_at = -math.inf
         if self.state is State.MASTER:
             self._advertise(now)
         elif self.state is State.BACKUP:
@@ -261,7 +264,7 @@ class Machine:
     def _react(self, reaction: Reaction, now: float, reason: str) -> None:
         if reaction is Reaction.CLAIM:
             # Announced before it is advertised: the old master keeps answering until it hears the advertisement.
-            self._actions.append(Hold(self.timing.lease))
+            self._hold(now)
             self._restart_announcements(now)
             self._left_at = now
             self._advertise(now)
@@ -274,14 +277,15 @@ class Machine:
             self._actions.append(Advertise(self.timing.advbase, self.advskew))
         elif reaction is Reaction.RESTORE:
             if self.state is State.MASTER:
+                self._held_at = -math.inf
                 self._advertise(now)  # and when it has left, the lease is renewed: never without
             else:
-                self._actions.append(Hold(self.timing.lease))
+                self._hold(now)
             self._announced, self._announce_at = 0, now
         elif reaction is Reaction.BOW_OUT:
             self._actions.append(Advertise(*BOW_OUT))
         elif reaction is Reaction.HOLD:
-            self._actions.append(Hold(self.timing.lease))
+            self._hold(now)
             self._hold_until = now + min(HOLD_TIME, self.timing.lease)
             self._advertise_at = now + BOW_OUT_INTERVAL
         elif reaction is Reaction.RELEASE:
@@ -311,6 +315,10 @@ class Machine:
         if self.state is not State.MASTER:
             return math.inf
         return self._left_at + self.timing.dead_ratio * (self.timing.advbase or self.timing.interval(self.advskew))
+
+    def _hold(self, now: float) -> None:
+        self._actions.append(Hold(self.timing.lease))
+        self._held_at = now
 
     def _advertise(self, now: float) -> None:
         if self.state is State.MASTER:

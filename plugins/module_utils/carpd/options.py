@@ -127,6 +127,14 @@ CARPD_OPTIONS = _table(
         str,
     ),
     Option(
+        "priority",
+        "50",
+        "a whole number from 0 to 99 (0 for ordinary scheduling)",
+        "The realtime priority (SCHED_FIFO) of the daemon and its guard. With it goes locked memory. Where the system "
+        "does not permit it, the daemon says so and works without. Takes effect at the next start.",
+        whole_number(0, 99),
+    ),
+    Option(
         "log_level",
         "info",
         "debug, info, warning or error",
