@@ -66,7 +66,7 @@ class Host:
         self.world.note(self.name, "starts")
         self._drop()  # the real daemon removes what a dead one left
         self.speaker = Speaker(self.vip, self.world.random.getrandbits(64), self.clock())
-        self.speaker.source = self.address
+        self.speaker.sources = {4: self.address}
         self.died_at = self.frozen_at = self.asked_to_end_at = None
         self._inbox.clear()
         if self.carrier:
@@ -164,9 +164,8 @@ class Host:
         while actions:
             for action in actions:
                 if isinstance(action, Advertise):
-                    packet = speaker.packet(action.advbase, action.advskew)
                     left = self.carrier and self.sending_works
-                    if left:
+                    for packet in speaker.packets(action.advbase, action.advskew).values() if left else []:
                         self.on_send(self, packet)
                         self.segment.send(self.name, packet)
                     speaker.machine.sent(left, self.clock())

@@ -15,10 +15,11 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Interface
+from ipaddress import IPv4Address
 from typing import Any, Callable
 
-from .options import CARPD_OPTIONS, NAME_RULE, PASSWORD_MAX, PASSWORD_RULE, VIP_OPTIONS, Option, valid_name
+from .options import CARPD_OPTIONS, NAME_RULE, PASSWORD_MAX, PASSWORD_RULE, VIP_OPTIONS, Interface, Option, valid_name
+from .packet import Address
 
 HIDDEN = "(hidden)"
 
@@ -55,13 +56,18 @@ class Vip:
     name: str
     interface: str
     vhid: int
-    addresses: tuple[IPv4Interface, ...]
+    addresses: tuple[Interface, ...]
     password: bytes
     advbase: int
     advskew: int
     preempt: bool
     dead_ratio: int
     source: IPv4Address | None
+
+    @property
+    def versions(self) -> list[int]:
+        """The IP versions of the addresses, 4 or 6 or both, by which the virtual host advertises."""
+        return sorted({address.version for address in self.addresses})
 
     def __repr__(self) -> str:
         """Leave the password out, so that no log and no traceback can show it."""
@@ -145,7 +151,7 @@ def check_vips(vips: Iterable[Vip], where: str) -> list[Problem]:
     """Return what is wrong between virtual hosts that are right one by one: a vhid or an address used twice."""
     problems: list[Problem] = []
     vhids: dict[tuple[str, int], str] = {}
-    addresses: dict[tuple[str, IPv4Address], str] = {}
+    addresses: dict[tuple[str, Address], str] = {}
     for vip in vips:
         section = f"vip {vip.name}"
         other = vhids.setdefault((vip.interface, vip.vhid), vip.name)

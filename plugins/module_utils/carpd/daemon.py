@@ -30,6 +30,7 @@ from .speaker import same_identity
 from .transitions import Event, State
 from .virtualhost import VirtualHost
 from .wire import Wire
+from .wires import Wires
 
 _log = logging.getLogger(__name__)
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
@@ -49,7 +50,7 @@ class Daemon:
         self._requests = Requests()
         self._watch = Watch()
         self._interfaces = Interfaces()
-        self._wires: dict[int, Wire] = {}
+        self._wires = Wires(self._selector, self._read_wire)
         self._hosts: dict[str, VirtualHost] = {}
         self._closing: list[VirtualHost] = []
         self._pending: dict[str, Vip] = {}
@@ -145,21 +146,21 @@ class Daemon:
             self._attach_all()
 
     def _attach_all(self) -> None:
-        """Give every virtual host its wire, or tell it what is in the way."""
+        """Give every virtual host its wires, or tell it what is in the way."""
         virtual = {address.ip for host in self._everyone() for address in host.vip.addresses}
         for host in self._everyone():
             try:
-                link, source = self._interfaces.usable(host.vip, virtual, host.state.holds)
-                wire = self._wire(link)
+                link, sources = self._interfaces.usable(host.vip, virtual, host.state.holds)
+                wires = self._open_wires(link, host.vip)
             except Obstacle as obstacle:
                 host.detach(str(obstacle))
                 continue
-            if host.wire is not wire:
-                if host.wire is not None:
+            if host.wires != wires:
+                if host.wires:
                     host.detach(f"{link.name} was replaced")
                 self._clear_left_over(host, link)
-            if host.wire is not wire or host.source != source:
-                host.attach(wire, source)
+            if host.wires != wires or host.sources != sources:
+                host.attach(link, wires, sources)
         self._close_unused_wires()
 
     def _clear_left_over(self, host: VirtualHost, link: Link) -> None:
@@ -167,36 +168,21 @@ class Daemon:
             self._requests.release(link.ifindex, [there.address])
             _log.warning("%s: removed %s, which a dead daemon had left on %s", host.vip.name, there.address, link.name)
 
-    def _wire(self, link: Link) -> Wire:
-        wire = self._wires.get(link.ifindex)
-        if wire is not None and wire.name == link.name:
-            wire.mac = link.mac
-            return wire
+    def _open_wires(self, link: Link, vip: Vip) -> dict[int, Wire]:
         try:
-            new = Wire(link.name, link.ifindex, link.mac)
+            return {version: self._wires.get(link, version) for version in vip.versions}
         except OSError as error:
             raise Obstacle(f"{link.name} cannot be used: {error.strerror}") from error
-        self._selector.register(new, selectors.EVENT_READ, lambda: self._read_wire(new))
-        if wire is not None:
-            self._selector.unregister(wire)
-            wire.close()
-        self._wires[link.ifindex] = new
-        return new
 
     def _close_unused_wires(self) -> None:
-        used = {id(host.wire) for host in self._everyone()}
-        for index, wire in list(self._wires.items()):
-            if id(wire) not in used:
-                self._selector.unregister(wire)
-                wire.close()
-                del self._wires[index]
+        self._wires.keep({wire for host in self._everyone() for wire in host.wires.values()})
 
     def _read_wire(self, wire: Wire) -> None:
         for datagram in wire.read():
             if isinstance(datagram, PacketError):
                 continue  # VRRP shares the protocol number; whatever else it is, it is not ours
             for host in self._everyone():
-                if host.wire is wire:
+                if wire in host.wires.values():
                     host.received(datagram)
 
     def _read_watch(self) -> None:
@@ -214,7 +200,7 @@ class Daemon:
 
     def _address_gone(self, gone: AddressGone) -> None:
         for host in self._everyone():
-            if host.wire is not None and host.wire.index == gone.ifindex and gone.address in host.vip.addresses:
+            if host.ifindex == gone.ifindex and gone.address in host.vip.addresses:
                 host.event(Event.ADDRESS_LOST, f"{gone.address} was removed")
 
     def _read_signals(self) -> None:
@@ -284,8 +270,7 @@ class Daemon:
                 host.release()
         self._guard.close()
         self._control.close()
-        for wire in self._wires.values():
-            wire.close()
+        self._wires.keep([])
         self._watch.close()
         self._requests.close()
         self._selector.close()

@@ -10,16 +10,14 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
-from ipaddress import IPv4Address, IPv6Address
-from typing import Union
+
+from .packet import Address
 
 # The interpreter's own SHA-1: hashlib loads OpenSSL, which costs 4 MB and which a FIPS policy may forbid to do SHA-1.
 try:
     from _sha1 import sha1  # type: ignore[import-not-found]
 except ImportError:
     from hashlib import sha1
-
-Address = Union[IPv4Address, IPv6Address]
 
 KEY_SIZE = 19  # a buffer of 20 bytes whose last byte stays zero (ifconfig's bounded copy; UCarp src/carp.c docarp)
 _BLOCK = 64

@@ -19,12 +19,13 @@ import signal
 import socket
 import struct
 import time
-from ipaddress import IPv4Interface
+from collections.abc import Collection
+from ipaddress import ip_interface
 from typing import Any
 
 from .config import Vip
-from .netlink import Requests
-from .wire import Wire, send_once
+from .netlink import Link, Requests
+from .wire import send_once
 
 _BEAT = struct.Struct("=Q?")  # the daemon's count of turns, and whether the guard has acted
 _MESSAGE_SIZE = 65536
@@ -67,11 +68,11 @@ class Guard:
         self._beats += 1
         _BEAT.pack_into(self._memory, 0, self._beats, self.acted)
 
-    def hold(self, vip: Vip, wire: Wire, bow_out: bytes, patience: float) -> None:
-        """Tell that the addresses of a virtual host are here now, and which packet says goodbye for them."""
+    def hold(self, vip: Vip, link: Link, bow_outs: Collection[bytes], patience: float) -> None:
+        """Tell that the addresses of a virtual host are here now, and which packets say goodbye for them."""
         addresses = [str(address) for address in vip.addresses]
-        message = {"name": vip.name, "interface": wire.name, "ifindex": wire.index, "addresses": addresses}
-        self._held[vip.name] = {**message, "bow_out": bow_out.hex(), "patience": patience}
+        message = {"name": vip.name, "interface": link.name, "ifindex": link.ifindex, "addresses": addresses}
+        self._held[vip.name] = {**message, "bow_outs": [packet.hex() for packet in bow_outs], "patience": patience}
         self._tell(self._held[vip.name])
 
     def release(self, name: str) -> None:
@@ -158,7 +159,8 @@ def _give_up(held: dict[str, dict[str, Any]]) -> None:
     requests = Requests()
     for one in held.values():
         try:
-            requests.release(one["ifindex"], [IPv4Interface(address) for address in one["addresses"]])
-            send_once(one["interface"], bytes.fromhex(one["bow_out"]))
+            requests.release(one["ifindex"], [ip_interface(address) for address in one["addresses"]])
+            for packet in one["bow_outs"]:
+                send_once(one["interface"], bytes.fromhex(packet))
         except OSError:
             continue  # the lease ends what cannot be done here

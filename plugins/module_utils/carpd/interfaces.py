@@ -1,15 +1,16 @@
 # Copyright (c) 2026 The failover.carp authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A picture of this host's interfaces and IPv4 addresses, kept up to date from the kernel's notices."""
+"""A picture of this host's interfaces and addresses, kept up to date from the kernel's notices."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
-from ipaddress import IPv4Address
 
 from .config import Vip
 from .netlink import AddressGone, AddressThere, Link, LinkGone, Requests
+from .options import Interface
+from .packet import Address
 
 
 class Obstacle(Exception):
@@ -21,7 +22,7 @@ class Interfaces:
 
     def __init__(self) -> None:
         self._links: dict[int, Link] = {}
-        self._addresses: dict[int, dict[IPv4Address, AddressThere]] = {}
+        self._addresses: dict[int, dict[Address, AddressThere]] = {}
 
     def load(self, requests: Requests) -> None:
         """Look at everything anew."""
@@ -42,8 +43,8 @@ class Interfaces:
         else:
             self._addresses.get(notice.ifindex, {}).pop(notice.address.ip, None)
 
-    def usable(self, vip: Vip, virtual: Collection[IPv4Address], holds: bool) -> tuple[Link, IPv4Address]:
-        """Return the interface of a virtual host and the address that its advertisements come from.
+    def usable(self, vip: Vip, virtual: Collection[Address], holds: bool) -> tuple[Link, dict[int, Address]]:
+        """Return the interface of a virtual host and, by IP version, the addresses that its advertisements come from.
 
         ``virtual`` are all virtual addresses of this host: none of them is an address of its own. ``holds`` tells that
         the virtual host has its addresses now; else one that has no lease is somebody else's doing.
@@ -59,16 +60,27 @@ class Interfaces:
             if not holds and address.ip in present and not present[address.ip].leased:
                 raise Obstacle(f"{address.ip} is configured on {link.name} for good: remove it there, it is carpd's")
         own = [there.address for there in present.values() if there.address.ip not in virtual]
-        if vip.source is not None:
-            if vip.source not in [address.ip for address in own]:
-                raise Obstacle(f"{link.name} does not have the source address {vip.source}")
-            return link, vip.source
-        near = [address.ip for address in own if vip.addresses[0].ip in address.network]
-        for source in near or [address.ip for address in own]:
-            return link, source
-        raise Obstacle(f"{link.name} has no IPv4 address of its own")
+        return link, {version: _source(version, vip, link, own) for version in vip.versions}
 
     def left_over(self, vip: Vip, link: Link) -> list[AddressThere]:
         """Return those of the virtual host's addresses that a dead daemon left on the interface."""
         present = self._addresses.get(link.ifindex, {})
         return [present[address.ip] for address in vip.addresses if address.ip in present]
+
+
+def _source(version: int, vip: Vip, link: Link, own: list[Interface]) -> Address:
+    if version == 6:
+        for address in own:
+            if address.version == 6 and address.is_link_local:
+                return address.ip
+        raise Obstacle(f"{link.name} has no link-local IPv6 address")
+    own = [address for address in own if address.version == 4]
+    if vip.source is not None:
+        if vip.source not in [address.ip for address in own]:
+            raise Obstacle(f"{link.name} does not have the source address {vip.source}")
+        return vip.source
+    first = next(address.ip for address in vip.addresses if address.version == 4)
+    near = [address for address in own if first in address.network]
+    for address in near or own:
+        return address.ip
+    raise Obstacle(f"{link.name} has no IPv4 address of its own")

@@ -11,10 +11,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from ipaddress import IPv4Address
 from typing import Union
 
-from .packet import BOW_OUT, Advertisement
+from .packet import BOW_OUT, Address, Advertisement
 from .transitions import TRANSITIONS, Event, Reaction, State
 
 # The kernel counts a lease in whole seconds and ends it up to half a second late (measured on Linux 6.18: 0.49 s).
@@ -118,7 +117,7 @@ Action = Union[Advertise, Hold, Release, Announce, Changed]
 class Heard:
     """The last advertisement of another master."""
 
-    source: IPv4Address
+    source: Address
     advbase: int
     advskew: int
     demotion: int
@@ -181,10 +180,15 @@ class Machine:
         """Return when ``due`` wants to be called; infinity if never."""
         return min(self._silent_at, self._advertise_at, self._announce_at, self._hold_until, self._unheard_at())
 
-    def received(self, advertisement: Advertisement, source: IPv4Address, own: IPv4Address, now: float) -> None:
-        """Take in a peer's advertisement, already authenticated. ``own`` is the address that ours come from."""
+    def received(self, advertisement: Advertisement, source: Address, own: Address | None, now: float) -> None:
+        """Take in a peer's advertisement, already authenticated.
+
+        ``own`` is the address that ours come from, or None when this advertisement may not decide between equals.
+        """
         self._notice_pause(now)
         event = self._rank(advertisement, source, own)
+        if event is None:
+            return
         better = self.master if self.state is State.BACKUP else None
         if event is not Event.SUPERIOR and better and better.is_fresh(now) and source != better.source:
             return  # among several hosts, one that is leaving, or about to learn of the better master as well
@@ -250,14 +254,16 @@ class Machine:
         for reaction in reactions:
             self._react(reaction, now, reason)
 
-    def _rank(self, advertisement: Advertisement, source: IPv4Address, own: IPv4Address) -> Event:
+    def _rank(self, advertisement: Advertisement, source: Address, own: Address | None) -> Event | None:
         # Below one second our patience follows the master's promise, so that it can never promise too little.
         patience = self.timing.patience(advertisement.interval)
         if advertisement.is_bow_out or (self.timing.advbase and advertisement.interval > patience):
             return Event.GOODBYE
         theirs, ours = (advertisement.advbase, advertisement.advskew), (self.timing.advbase, self.advskew)
         # A backup leaves an equal master in peace, as everyone does; two equal masters are told apart by address.
-        if theirs < ours or (theirs == ours and (not self.state.holds or _ucarp_order(source) < _ucarp_order(own))):
+        if theirs == ours and self.state.holds and own is None:
+            return None
+        if theirs < ours or (theirs == ours and not (self.state.holds and own and _order(own) < _order(source))):
             return Event.SUPERIOR
         return Event.INFERIOR if self.preempt and not self.yielding else Event.TOLERATED
 
@@ -351,7 +357,7 @@ class Machine:
         self._hurried_by = ""
 
 
-def _ucarp_order(address: IPv4Address) -> int:
+def _order(address: Address) -> int:
     """Rank addresses as ucarp does on a little-endian host, where the last octet decides first.
 
     It compares the words as they stand in the packet (UCarp src/carp.c packethandler); all that matters is that both
@@ -360,7 +366,7 @@ def _ucarp_order(address: IPv4Address) -> int:
     return int.from_bytes(address.packed, "little")
 
 
-def _describe(event: Event, advertisement: Advertisement, source: IPv4Address) -> str:
+def _describe(event: Event, advertisement: Advertisement, source: Address) -> str:
     rank = f"{source} advertises {advertisement.advbase}+{advertisement.advskew}/256 s"
     if event is Event.GOODBYE:
         return f"{source} says goodbye" if advertisement.is_bow_out else f"{rank}, longer than we would wait"

@@ -13,8 +13,10 @@ import os
 import socket
 import struct
 from collections.abc import Iterable, Iterator
-from ipaddress import IPv4Address, IPv4Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 from typing import NamedTuple
+
+from .options import Interface
 
 _NLMSG = struct.Struct("=IHHII")
 _IFADDRMSG = struct.Struct("=BBBBI")
@@ -30,7 +32,8 @@ _CREATE, _REPLACE = 0x400, 0x100
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_CACHEINFO = 1, 2, 6
 _IFLA_ADDRESS, _IFLA_IFNAME = 1, 3
 _IFF_UP, _IFF_RUNNING = 0x1, 0x40
-_GROUP_LINK, _GROUP_IPV4_ADDRESS = 0x1, 0x10
+_GROUP_LINK, _GROUP_IPV4_ADDRESS, _GROUP_IPV6_ADDRESS = 0x1, 0x10, 0x100
+_NO_DAD = 0x02  # IFA_F_NODAD: a takeover cannot wait for two seconds of duplicate address detection
 _FOREVER = 0xFFFFFFFF
 _BUFFER = 65536
 
@@ -51,18 +54,18 @@ class LinkGone(NamedTuple):
 
 
 class AddressThere(NamedTuple):
-    """An IPv4 address that an interface has, or was just given. ``leased`` means that it ends unless renewed."""
+    """An address that an interface has, or was just given. ``leased`` means that it ends unless renewed."""
 
     ifindex: int
-    address: IPv4Interface
+    address: Interface
     leased: bool
 
 
 class AddressGone(NamedTuple):
-    """An IPv4 address that was just removed, by whomever, or whose lease ended."""
+    """An address that was just removed, by whomever, or whose lease ended."""
 
     ifindex: int
-    address: IPv4Interface
+    address: Interface
 
 
 class Missed(NamedTuple):
@@ -77,17 +80,19 @@ class Requests:
         self._socket.bind((0, 0))
         self._sequence = 0
 
-    def hold(self, index: int, addresses: Iterable[IPv4Interface], lease: int) -> None:
+    def hold(self, index: int, addresses: Iterable[Interface], lease: int) -> None:
         """Add the addresses to the interface, or renew them, for ``lease`` seconds (1 or more).
 
         Raises OSError with the kernel's reason, such as EPERM or ENODEV.
         """
         for address in addresses:
-            lifetime = _attribute(_IFA_CACHEINFO, _CACHEINFO.pack(lease, lease, 0, 0))
+            # Never preferred where that counts: no IPv6 connection of this host's own shall come from the address.
+            preferred = lease if address.version == 4 else 0
+            lifetime = _attribute(_IFA_CACHEINFO, _CACHEINFO.pack(preferred, lease, 0, 0))
             attributes = _address_attributes(address) + lifetime
             self._ask(_RTM_NEWADDR, _CREATE | _REPLACE, _ifaddrmsg(index, address) + attributes)
 
-    def release(self, index: int, addresses: Iterable[IPv4Interface]) -> list[IPv4Interface]:
+    def release(self, index: int, addresses: Iterable[Interface]) -> list[Interface]:
         """Remove the addresses from the interface and return those that were there.
 
         Raises OSError with the kernel's reason; that an address or the interface is gone already is none.
@@ -110,8 +115,8 @@ class Requests:
         return [link for link in found if link is not None]
 
     def addresses(self) -> list[AddressThere]:
-        """Return all IPv4 addresses of all interfaces."""
-        wanted = _IFADDRMSG.pack(socket.AF_INET, 0, 0, 0, 0)
+        """Return all addresses of all interfaces."""
+        wanted = _IFADDRMSG.pack(socket.AF_UNSPEC, 0, 0, 0, 0)
         found = (_address(data) for kind, data in self._dump(_RTM_GETADDR, wanted) if kind == _RTM_NEWADDR)
         return [address for address in found if address is not None]
 
@@ -144,12 +149,12 @@ class Requests:
 
 
 class Watch:
-    """A socket that tells of every change to interfaces and IPv4 addresses, whoever made it."""
+    """A socket that tells of every change to interfaces and addresses, whoever made it."""
 
     def __init__(self) -> None:
         flags = socket.SOCK_RAW | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK
         self._socket = socket.socket(socket.AF_NETLINK, flags, socket.NETLINK_ROUTE)
-        self._socket.bind((0, _GROUP_LINK | _GROUP_IPV4_ADDRESS))
+        self._socket.bind((0, _GROUP_LINK | _GROUP_IPV4_ADDRESS | _GROUP_IPV6_ADDRESS))
 
     def fileno(self) -> int:
         """Return the descriptor to wait on."""
@@ -204,22 +209,28 @@ def _link(body: bytes) -> Link | None:
 
 def _address(body: bytes) -> AddressThere | None:
     family, prefix, _flags, _scope, index = _IFADDRMSG.unpack_from(body)
-    if family != socket.AF_INET:
-        return None
     attributes = dict(_attributes(body[_IFADDRMSG.size :]))
-    packed = attributes.get(_IFA_LOCAL) or attributes.get(_IFA_ADDRESS)
-    if not packed:
+    packed = attributes.get(_IFA_LOCAL) or attributes.get(_IFA_ADDRESS) or b""
+    interface: Interface
+    if (family, len(packed)) == (socket.AF_INET, 4):
+        interface = IPv4Interface((IPv4Address(packed), prefix))
+    elif (family, len(packed)) == (socket.AF_INET6, 16):
+        interface = IPv6Interface((IPv6Address(packed), prefix))
+    else:
         return None
     info = attributes.get(_IFA_CACHEINFO)
     leased = info is not None and _CACHEINFO.unpack(info)[1] != _FOREVER
-    return AddressThere(index, IPv4Interface((IPv4Address(packed), prefix)), leased)
+    return AddressThere(index, interface, leased)
 
 
-def _ifaddrmsg(index: int, address: IPv4Interface) -> bytes:
-    return _IFADDRMSG.pack(socket.AF_INET, address.network.prefixlen, 0, 0, index)
+def _ifaddrmsg(index: int, address: Interface) -> bytes:
+    prefix = address.network.prefixlen
+    if address.version == 4:
+        return _IFADDRMSG.pack(socket.AF_INET, prefix, 0, 0, index)
+    return _IFADDRMSG.pack(socket.AF_INET6, prefix, _NO_DAD, 0, index)
 
 
-def _address_attributes(address: IPv4Interface) -> bytes:
+def _address_attributes(address: Interface) -> bytes:
     packed = address.ip.packed
     return _attribute(_IFA_LOCAL, packed) + _attribute(_IFA_ADDRESS, packed)
 

@@ -12,7 +12,9 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass
-from typing import Callable
+from typing import Callable, Union
+
+Interface = Union[ipaddress.IPv4Interface, ipaddress.IPv6Interface]
 
 # A key of 20 bytes, the last always zero: BSD's ifconfig copies at most 19 bytes and ucarp refuses more
 # (OpenBSD and FreeBSD ip_carp.c CARP_KEY_LEN; UCarp src/carp.c docarp).
@@ -73,7 +75,7 @@ def _interface(text: str) -> str:
     return text
 
 
-def _addresses(text: str) -> tuple[ipaddress.IPv4Interface, ...]:
+def _addresses(text: str) -> tuple[Interface, ...]:
     parts = [part for part in re.split(r"[,\s]+", text) if part]
     found = tuple(_address(part) for part in parts)
     if not found or len({address.ip for address in found}) != len(found):
@@ -81,17 +83,18 @@ def _addresses(text: str) -> tuple[ipaddress.IPv4Interface, ...]:
     return found
 
 
-def _address(text: str) -> ipaddress.IPv4Interface:
-    if "/" not in text:
+def _address(text: str) -> Interface:
+    if "/" not in text or "%" in text:
         raise ValueError(text)
-    address = ipaddress.IPv4Interface(text)
-    ip = address.ip
-    network_ends = address.network.prefixlen < 31 and ip in (
-        address.network.network_address,
-        address.network.broadcast_address,
-    )
-    if ip.is_multicast or ip.is_unspecified or ip.is_loopback or network_ends or int(ip) == 0xFFFFFFFF:
+    address = ipaddress.ip_interface(text)
+    ip, network = address.ip, address.network
+    if ip.is_multicast or ip.is_unspecified or ip.is_loopback or int(ip) == 0xFFFFFFFF:
         raise ValueError(text)
+    # The first address of an IPv6 network belongs to all its routers (RFC 4291, 2.6.1).
+    if network.prefixlen < network.max_prefixlen - 1:
+        ends = [network.network_address, *([network.broadcast_address] if ip.version == 4 else [])]
+        if ip in ends:
+            raise ValueError(text)
     return address
 
 
@@ -161,8 +164,10 @@ VIP_OPTIONS = _table(
     Option(
         "addresses",
         None,
-        "one or more different IPv4 host addresses with prefix lengths, such as 172.17.0.74/20, separated by commas",
-        "The addresses that the master holds. All hosts must list the same ones: they are part of the digest.",
+        "one or more different addresses of hosts with prefix lengths, such as 172.17.0.74/20 or 2001:db8::74/64, "
+        "separated by commas",
+        "The addresses that the master holds, IPv4 and IPv6. All hosts must list the same ones: they are part of the "
+        "digest. Advertisements go out by each family that is in the list.",
         _addresses,
     ),
     Option(
@@ -214,7 +219,8 @@ VIP_OPTIONS = _table(
         "source",
         "",
         "an IPv4 address of this host on the interface",
-        "The address that advertisements come from. By default the interface's own address in the first VIP's network.",
+        "The address that IPv4 advertisements come from. By default the interface's own address in the first VIP's "
+        "network. IPv6 advertisements come from the interface's link-local address.",
         _source,
     ),
 )

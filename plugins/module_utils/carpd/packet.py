@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The failover.carp authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The wire format of CARP, version 2: the advertisement and the IPv4 header around it.
+"""The wire format of CARP, version 2: the advertisement and the IP header around it.
 
 Pure functions from bytes to values and back. Whatever the bytes are, decoding returns a value or raises PacketError.
 """
@@ -9,11 +9,14 @@ Pure functions from bytes to values and back. Whatever the bytes are, decoding r
 from __future__ import annotations
 
 import struct
-from ipaddress import IPv4Address
-from typing import NamedTuple
+from ipaddress import IPv4Address, IPv6Address
+from typing import NamedTuple, Union
+
+Address = Union[IPv4Address, IPv6Address]
 
 PROTOCOL = 112  # shared with VRRP
-GROUP = IPv4Address("224.0.0.18")
+# By IP version; ff02::12 is link-local (OpenBSD and FreeBSD ip_carp.c).
+GROUPS: dict[int, Address] = {4: IPv4Address("224.0.0.18"), 6: IPv6Address("ff02::12")}
 TTL = 255  # whoever looks at it wants 255: the packet never passed a router (UCarp src/carp.c packethandler)
 MAC_SIZE = 20
 BOW_OUT = (255, 255)  # advbase and advskew with which a BSD master says that it leaves (OpenBSD ip_carp.c carp_ioctl)
@@ -23,6 +26,7 @@ _TYPE_ADVERTISEMENT = 1
 _AUTH_WORDS = 7  # length of counter and MAC in 32-bit words; no receiver checks it
 _CARP = struct.Struct("!BBBBBBHQ20s")
 _IPV4 = struct.Struct("!BBHHHBBH4s4s")
+_IPV6 = struct.Struct("!IHBB16s16s")
 _TOS_LOW_DELAY = 0x10  # as ucarp and OpenBSD send it
 _DONT_FRAGMENT = 0x4000
 
@@ -85,40 +89,60 @@ class Advertisement(NamedTuple):
 
 
 class Datagram(NamedTuple):
-    """An IPv4 packet of protocol 112."""
+    """An IP packet of protocol 112, of either family."""
 
-    source: IPv4Address
-    destination: IPv4Address
+    source: Address
+    destination: Address
     payload: bytes
 
     def encode(self, identification: int = 0) -> bytes:
-        """Return the whole IPv4 packet, with the header that ucarp and OpenBSD send."""
+        """Return the whole IP packet, with the header that ucarp and OpenBSD send."""
         ends = (self.source.packed, self.destination.packed)
+        if self.source.version == 6:
+            return _IPV6.pack(0x60000000, len(self.payload), PROTOCOL, TTL, *ends) + self.payload
         start = (0x45, _TOS_LOW_DELAY, _IPV4.size + len(self.payload), identification & 0xFFFF, _DONT_FRAGMENT)
         header = _IPV4.pack(*start, TTL, PROTOCOL, 0, *ends)
         return _IPV4.pack(*start, TTL, PROTOCOL, checksum(header), *ends) + self.payload
 
     @classmethod
     def decode(cls, packet: bytes) -> Datagram:
-        """Return the datagram in an IPv4 packet, without the padding that a short Ethernet frame has at its end.
+        """Return the datagram in an IP packet, without the padding that a short Ethernet frame has at its end.
 
         Raises PacketError: short, header, protocol, fragment, ttl or checksum.
         """
-        if len(packet) < _IPV4.size:
-            raise PacketError("short")
-        first, _tos, length, _id, fragment, ttl, protocol, _sum, source, destination = _IPV4.unpack_from(packet)
-        header_size = (first & 0x0F) * 4
-        if first >> 4 != 4 or header_size < _IPV4.size or not header_size <= length <= len(packet):
-            raise PacketError("header")
-        if protocol != PROTOCOL:
-            raise PacketError("protocol")
-        if fragment & ~_DONT_FRAGMENT:
-            raise PacketError("fragment")
-        if ttl != TTL:
-            raise PacketError("ttl")
-        if checksum(packet[:header_size]) != 0:
-            raise PacketError("checksum")
-        return cls(IPv4Address(source), IPv4Address(destination), packet[header_size:length])
+        return _decode_ipv6(packet) if packet and packet[0] >> 4 == 6 else _decode_ipv4(packet)
+
+
+def _decode_ipv4(packet: bytes) -> Datagram:
+    if len(packet) < _IPV4.size:
+        raise PacketError("short")
+    first, _tos, length, _id, fragment, ttl, protocol, _sum, source, destination = _IPV4.unpack_from(packet)
+    header_size = (first & 0x0F) * 4
+    if first >> 4 != 4 or header_size < _IPV4.size or not header_size <= length <= len(packet):
+        raise PacketError("header")
+    if protocol != PROTOCOL:
+        raise PacketError("protocol")
+    if fragment & ~_DONT_FRAGMENT:
+        raise PacketError("fragment")
+    if ttl != TTL:
+        raise PacketError("ttl")
+    if checksum(packet[:header_size]) != 0:
+        raise PacketError("checksum")
+    return Datagram(IPv4Address(source), IPv4Address(destination), packet[header_size:length])
+
+
+def _decode_ipv6(packet: bytes) -> Datagram:
+    """Nobody sends extension headers before CARP, so that they are not looked for."""
+    if len(packet) < _IPV6.size:
+        raise PacketError("short")
+    _first, length, protocol, hops, source, destination = _IPV6.unpack_from(packet)
+    if _IPV6.size + length > len(packet):
+        raise PacketError("header")
+    if protocol != PROTOCOL:
+        raise PacketError("protocol")
+    if hops != TTL:
+        raise PacketError("ttl")
+    return Datagram(IPv6Address(source), IPv6Address(destination), packet[_IPV6.size : _IPV6.size + length])
 
 
 def checksum(data: bytes) -> int:

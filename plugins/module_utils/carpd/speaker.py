@@ -9,12 +9,11 @@ Still without any I/O: the shell hands packets in and sends what comes out, and 
 from __future__ import annotations
 
 from collections import Counter
-from ipaddress import IPv4Address
 
 from .config import Vip
 from .digest import Digest
 from .machine import Machine, Timing
-from .packet import GROUP, Advertisement, Datagram, PacketError
+from .packet import GROUPS, Address, Advertisement, Datagram, PacketError
 
 _COUNTER_MASK = 0xFFFF_FFFF_FFFF_FFFF
 
@@ -22,14 +21,14 @@ _COUNTER_MASK = 0xFFFF_FFFF_FFFF_FFFF
 class Speaker:
     """Speaks CARP for one virtual host.
 
-    ``source`` is the address that advertisements come from; it may change while the daemon runs. ``first_counter``
-    (64 bits) must be random, so that no counter repeats after a restart.
+    ``sources`` are the addresses that advertisements come from, by IP version; they may change while the daemon runs.
+    ``first_counter`` (64 bits) must be random, so that no counter repeats after a restart.
     """
 
     def __init__(self, vip: Vip, first_counter: int, now: float) -> None:
         self.vip = vip
         self.machine = Machine(timing_of(vip), vip.preempt, now)
-        self.source = IPv4Address(0)
+        self.sources: dict[int, Address] = {}
         self.refused: Counter[str] = Counter()
         self._digest = Digest(vip.password, vip.vhid, [address.ip for address in vip.addresses])
         self._counter = first_counter
@@ -46,15 +45,21 @@ class Speaker:
             self.refused[error.reason] += 1
             return error.reason
         if advertisement is not None:
-            self.machine.received(advertisement, datagram.source, self.source, now)
+            # Of a pair that speaks both families, one family alone decides ties, since the other might say otherwise.
+            version = datagram.source.version
+            own = self.sources.get(version) if version == min(self.sources) else None
+            self.machine.received(advertisement, datagram.source, own, now)
         return None
 
-    def packet(self, advbase: int, advskew: int) -> bytes:
-        """Return the IPv4 packet of our next advertisement."""
+    def packets(self, advbase: int, advskew: int) -> dict[int, bytes]:
+        """Return our next advertisement as an IP packet for each version that we speak."""
+        return {version: self._packet(source, advbase, advskew) for version, source in self.sources.items()}
+
+    def _packet(self, source: Address, advbase: int, advskew: int) -> bytes:
         self._counter = self._counter + 1 & _COUNTER_MASK
         mac = self._digest.mac(self._counter)
         advertisement = Advertisement(self.vip.vhid, advbase, advskew, 0, self._counter, mac)
-        return Datagram(self.source, GROUP, advertisement.encode()).encode(identification=self._counter)
+        return Datagram(source, GROUPS[source.version], advertisement.encode()).encode(identification=self._counter)
 
     def reconfigure(self, vip: Vip, now: float) -> None:
         """Take over another timing or policy; see ``same_identity``."""
@@ -62,9 +67,9 @@ class Speaker:
         self.machine.reconfigure(timing_of(vip), vip.preempt, now)
 
     def _authentic(self, datagram: Datagram) -> Advertisement | None:
-        if datagram.source == self.source:
+        if datagram.source in self.sources.values():
             raise PacketError("echo")  # a switch or hypervisor sent our own packet back
-        if datagram.destination != GROUP:
+        if datagram.destination != GROUPS[datagram.destination.version]:
             raise PacketError("destination")
         advertisement = Advertisement.decode(datagram.payload)
         if advertisement.vhid != self.vip.vhid:

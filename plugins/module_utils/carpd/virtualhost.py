@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from ipaddress import IPv4Address
 from typing import Any
 
 from .config import Vip
 from .guard import Guard
 from .machine import Advertise, Announce, Changed, Hold, Release
-from .netlink import Requests
-from .packet import BOW_OUT, Datagram
+from .netlink import Link, Requests
+from .packet import BOW_OUT, Address, Datagram
 from .speaker import Speaker
 from .transitions import Event, State
 from .wire import Wire
@@ -41,7 +40,8 @@ class VirtualHost:
         self._clock = clock
         self._speaker = Speaker(vip, first_counter, clock())
         self._machine = self._speaker.machine
-        self._wire: Wire | None = None
+        self._link: Link | None = None
+        self.wires: dict[int, Wire] = {}  # by IP version; none while there is an obstacle
         self._complained: dict[str, float] = {}
         self.obstacle = "starting"
 
@@ -56,26 +56,27 @@ class VirtualHost:
         return self._machine.state
 
     @property
-    def wire(self) -> Wire | None:
-        """The wire in use, or None while there is an obstacle."""
-        return self._wire
+    def ifindex(self) -> int | None:
+        """The number of the interface in use, or None while there is an obstacle."""
+        return self._link.ifindex if self._link else None
 
     @property
-    def source(self) -> IPv4Address:
-        """The address that advertisements come from."""
-        return self._speaker.source
+    def sources(self) -> dict[int, Address]:
+        """The addresses that advertisements come from, by IP version."""
+        return self._speaker.sources
 
     def next_timer(self) -> float:
         """Return when ``due`` wants to be called."""
         return self._machine.next_timer()
 
-    def attach(self, wire: Wire, source: IPv4Address) -> None:
-        """Begin to take part on a wire, or go on with another source address."""
+    def attach(self, link: Link, wires: dict[int, Wire], sources: dict[int, Address]) -> None:
+        """Begin to take part, or go on with other source addresses."""
         self._guarded = False  # the goodbye has the source address in it
         if self.obstacle:
-            _log.info("%s: %s is ready, advertising from %s", self.vip.name, wire.name, source)
-        self._wire, self._speaker.source, self.obstacle = wire, source, ""
-        self.event(Event.UP, f"{wire.name} is ready")
+            own = " and ".join(str(source) for source in sources.values())
+            _log.info("%s: %s is ready, advertising from %s", self.vip.name, link.name, own)
+        self._link, self.wires, self._speaker.sources, self.obstacle = link, wires, sources, ""
+        self.event(Event.UP, f"{link.name} is ready")
 
     def detach(self, obstacle: str) -> None:
         """Stop taking part, because of the obstacle."""
@@ -84,10 +85,10 @@ class VirtualHost:
         _log.warning("%s: %s", self.vip.name, obstacle)
         self.obstacle = obstacle
         self.event(Event.DOWN, obstacle)
-        self._wire = None
+        self._link, self.wires = None, {}
 
     def received(self, datagram: Datagram) -> None:
-        """Take in what arrived on the wire."""
+        """Take in what arrived on a wire."""
         refused = self._speaker.received(datagram, self._clock())
         if refused:
             self._complain(refused, datagram.source)
@@ -110,10 +111,10 @@ class VirtualHost:
 
     def release(self) -> None:
         """Remove the addresses, whatever the election thinks; for the end of the daemon. Never raises OSError."""
-        if self._wire is None:
+        if self._link is None:
             return
         try:
-            self._requests.release(self._wire.index, self.vip.addresses)
+            self._requests.release(self._link.ifindex, self.vip.addresses)
         except OSError as error:
             _log.error("%s: the addresses could not be removed: %s", self.vip.name, error.strerror)
         self._guard.release(self.vip.name)
@@ -157,39 +158,44 @@ class VirtualHost:
     def _act(self, action: Advertise | Hold | Release | Announce | Changed) -> None:
         if isinstance(action, Changed):
             _log.info("%s: %s -> %s: %s", self.vip.name, action.old.value, action.new.value, action.reason)
-        elif self._wire is None:
+        elif self._link is None:
             return
         elif isinstance(action, Advertise):
-            self._machine.sent(self._send(self._wire, action), self._clock())
+            self._machine.sent(self._send(action), self._clock())
         elif isinstance(action, Hold):
-            self._hold(self._wire, action.lease)
+            self._hold(self._link, action.lease)
         elif isinstance(action, Release):
             self.release()
         else:
-            self._announce(self._wire)
+            self._announce()
 
-    def _send(self, wire: Wire, action: Advertise) -> bool:
-        try:
-            wire.send(self._speaker.packet(action.advbase, action.advskew))
-        except OSError as error:
-            self._complain("send", error.strerror)
-            return False
-        return True
+    def _send(self, action: Advertise) -> bool:
+        """Send by every IP version; one that leaves is enough to be heard."""
+        left = False
+        for version, packet in self._speaker.packets(action.advbase, action.advskew).items():
+            try:
+                self.wires[version].send(packet)
+            except OSError as error:
+                self._complain("send", error.strerror)
+            else:
+                left = True
+        return left
 
-    def _hold(self, wire: Wire, lease: int) -> None:
+    def _hold(self, link: Link, lease: int) -> None:
         if not self._guarded:
-            self._guard.hold(self.vip, wire, self._speaker.packet(*BOW_OUT), lease * _GUARD_PATIENCE)
+            bow_outs = self._speaker.packets(*BOW_OUT).values()
+            self._guard.hold(self.vip, link, bow_outs, lease * _GUARD_PATIENCE)
             self._guarded = True
         try:
-            self._requests.hold(wire.index, self.vip.addresses, lease)
+            self._requests.hold(link.ifindex, self.vip.addresses, lease)
         except OSError as error:
             self._complain("hold", error.strerror)
             self._machine.event(Event.ADDRESS_REFUSED, self._clock(), f"no address could be added: {error.strerror}")
 
-    def _announce(self, wire: Wire) -> None:
+    def _announce(self) -> None:
         try:
             for address in self.vip.addresses:
-                wire.announce(address.ip)
+                self.wires[address.version].announce(address.ip)
         except OSError as error:
             self._complain("announce", error.strerror)
 

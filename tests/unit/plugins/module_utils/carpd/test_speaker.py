@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
-from ipaddress import IPv4Address, IPv4Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 
 from ansible_collections.failover.carp.plugins.module_utils.carpd.config import Vip
 from ansible_collections.failover.carp.plugins.module_utils.carpd.machine import Advertise
@@ -36,7 +36,9 @@ class Segment:
         self.speakers = [Speaker(vip, 1000 * number, 0.0) for number, vip in enumerate(vips)]
         self.packets: list[bytes] = []
         for number, speaker in enumerate(self.speakers):
-            speaker.source = IPv4Address("172.17.0.75") + number
+            speaker.sources = {4: IPv4Address("172.17.0.75") + number}
+            if 6 in vips[number].versions:
+                speaker.sources[6] = IPv6Address("fe80::75") + number
             speaker.machine.event(Event.UP, 0.0, "up")
 
     def states(self) -> list[State]:
@@ -60,10 +62,11 @@ class Segment:
                 for action in speaker.machine.actions():
                     busy = True
                     if isinstance(action, Advertise):
-                        packet = speaker.packet(action.advbase, action.advskew)
+                        packets = speaker.packets(action.advbase, action.advskew).values()
                         speaker.machine.sent(True, self.now)
-                        self.packets.append(packet)
-                        self.deliver(packet, speaker)
+                        self.packets.extend(packets)
+                        for packet in packets:
+                            self.deliver(packet, speaker)
 
     def deliver(self, packet: bytes, sender: Speaker | None = None) -> list[str | None]:
         datagram = Datagram.decode(packet)
@@ -111,6 +114,26 @@ def test_equal_hosts_that_start_together_have_one_master_in_the_end() -> None:
     assert sorted(state.value for state in segment.states()) == ["BACKUP", "MASTER"]
 
 
+DUAL = dataclasses.replace(VIP, addresses=(*VIP.addresses, IPv6Interface("2001:db8::74/64")))
+
+
+def test_a_dual_stack_pair_speaks_both_families_and_needs_one() -> None:
+    segment = Segment(DUAL, dataclasses.replace(DUAL, advskew=20))
+    segment.run(10.0)
+    assert segment.states() == [State.MASTER, State.BACKUP]
+    assert {Datagram.decode(packet).destination.version for packet in segment.packets} == {4, 6}
+    deliver = segment.deliver
+    segment.deliver = lambda packet, sender=None: deliver(packet, sender) if packet[0] >> 4 == 6 else []  # type: ignore
+    segment.run(30.0)
+    assert [speaker.machine.transitions for speaker in segment.speakers] == [2, 1]
+
+
+def test_equal_dual_stack_hosts_have_one_master_in_the_end() -> None:
+    segment = Segment(DUAL, DUAL)
+    segment.run(20.0)
+    assert sorted(state.value for state in segment.states()) == ["BACKUP", "MASTER"]
+
+
 def test_another_password_is_refused_and_counted() -> None:
     segment = Segment(VIP, dataclasses.replace(VIP, password=b"other"))
     segment.run(10.0)
@@ -128,23 +151,24 @@ def test_another_vhid_is_nobodys_mistake() -> None:
     segment = pair()
     segment.run(5.0)
     other = Speaker(dataclasses.replace(VIP, vhid=2), 5, 0.0)
-    other.source = IPv4Address("172.17.0.99")
-    assert segment.deliver(other.packet(0, 1)) == [None, None]
+    other.sources = {4: IPv4Address("172.17.0.99")}
+    assert segment.deliver(other.packets(0, 1)[4]) == [None, None]
     assert segment.states() == [State.MASTER, State.BACKUP]
     assert not segment.speakers[0].refused
 
 
 def test_what_is_not_for_the_group_is_refused() -> None:
     segment = pair()
-    datagram = Datagram.decode(segment.speakers[1].packet(1, 0))
+    datagram = Datagram.decode(segment.speakers[1].packets(1, 0)[4])
     unicast = datagram._replace(destination=IPv4Address("172.17.0.75"))
     assert segment.speakers[0].received(unicast, segment.now) == "destination"
 
 
 def test_no_counter_is_used_twice_and_it_wraps() -> None:
     speaker = Speaker(VIP, 2**64 - 3, 0.0)
-    speaker.source = IPv4Address("172.17.0.75")
-    counters = [Advertisement.decode(Datagram.decode(speaker.packet(1, 0)).payload).counter for _ in range(6)]
+    speaker.sources = {4: IPv4Address("172.17.0.75")}
+    packets = [speaker.packets(1, 0)[4] for _ in range(6)]
+    counters = [Advertisement.decode(Datagram.decode(packet).payload).counter for packet in packets]
     assert len(set(counters)) == 6
     assert counters[:3] == [2**64 - 2, 2**64 - 1, 0]
 
