@@ -10,6 +10,7 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 
 from .config import Config, ConfigError, load
 from .control import ControlError
@@ -68,18 +69,16 @@ def _run(path: str, config: Config, runtime_dir: str) -> int:
 
 def _release(config: Config) -> int:
     """Remove what has a lease only: a permanent address of the same number was never the daemon's."""
-    requests = Requests()
+    ours = {(vip.interface, address.ip) for vip in config.vips for address in vip.addresses}
     try:
-        names = {link.ifindex: link.name for link in requests.links()}
-        ours = {(vip.interface, address.ip) for vip in config.vips for address in vip.addresses}
-        for there in requests.addresses():
-            if there.leased and (names.get(there.ifindex), there.address.ip) in ours:
-                requests.release(there.ifindex, [there.address])
+        with closing(Requests()) as requests:
+            names = {link.ifindex: link.name for link in requests.links()}
+            for there in requests.addresses():
+                if there.leased and (names.get(there.ifindex), there.address.ip) in ours:
+                    requests.release(there.ifindex, [there.address])
     except OSError as error:
         sys.stderr.write(f"the addresses could not be removed: {error}\n")
         return 1
-    finally:
-        requests.close()
     return 0
 
 

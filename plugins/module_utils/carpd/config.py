@@ -36,9 +36,12 @@ class Problem:
 
     def __str__(self) -> str:
         place = f"{self.where}: [{self.section}]" if self.section else f"{self.where}:"
-        if not self.option:
-            return f"{place} {self.allowed}"
-        return f"{place} {self.option} = {self.value}: must be {self.allowed}"
+        text = (
+            f"{place} {self.option} = {self.value}: must be {self.allowed}"
+            if self.option
+            else f"{place} {self.allowed}"
+        )
+        return _one_line(text)
 
 
 class ConfigError(Exception):
@@ -90,33 +93,29 @@ def load(path: str) -> Config:
     """
     problems: list[Problem] = []
     daemon: dict[str, Any] = {option.name: option.parse(option.default or "") for option in CARPD_OPTIONS.values()}
-    vips: list[Vip] = []
+    vips: list[tuple[str, Vip]] = []
     seen: dict[str, str] = {}
     files = [path]
     for file in files:
         for section, values in _read(file, problems).items():
             kind, _blank, name = section.partition(" ")
-            name = name.strip()
-            if section in seen:
-                problems.append(Problem(file, section, "", "", f"this section stands in {seen[section]} already"))
+            kind, name = kind.strip(), name.strip()
+            if f"{kind} {name}" in seen:
+                problems.append(Problem(file, section, "", "", f"stands in {seen[f'{kind} {name}']} already"))
             elif section == "carpd":
                 daemon.update(_parse_section(section, CARPD_OPTIONS, values, file, problems))
-                if "include" in values and file == path:
-                    files.extend(_included(path, str(daemon["include"])))
-                elif "include" in values:
-                    rule = f"given in {path} only: an included file cannot include others"
-                    problems.append(Problem(file, section, "include", values["include"], rule))
+                files.extend(_included(path, str(daemon["include"])))
             elif kind == "vip" and name:
                 vip, wrong = parse_vip(name, values, file, read_secret)
                 problems.extend(wrong)
-                vips.extend([vip] if vip is not None else [])
+                vips.extend([(file, vip)] if vip is not None else [])
             else:
                 problems.append(Problem(file, section, "", "", _unknown("section", section, ["carpd", "vip NAME"])))
-            seen[section] = file
-    problems.extend(check_vips(vips, path))
+            seen[f"{kind} {name}"] = file
+    problems.extend(_clashes(vips))
     if problems:
         raise ConfigError(problems)
-    return Config(tuple(vips), str(daemon["log_level"]), int(daemon["priority"]))
+    return Config(tuple(vip for _file, vip in vips), str(daemon["log_level"]), int(daemon["priority"]))
 
 
 def parse_vip(
@@ -148,16 +147,27 @@ def parse_vip(
 
 
 def check_vips(vips: Iterable[Vip], where: str) -> list[Problem]:
-    """Return what is wrong between virtual hosts that are right one by one: a vhid or an address used twice."""
+    """Return what is wrong between virtual hosts that are right one by one: a name, vhid or address used twice."""
+    return _clashes((where, vip) for vip in vips)
+
+
+def _clashes(vips: Iterable[tuple[str, Vip]]) -> list[Problem]:
+    """Each virtual host comes with the place that it stands in, and the later of two is told of."""
     problems: list[Problem] = []
+    names: set[str] = set()
     vhids: dict[tuple[str, int], str] = {}
     addresses: dict[tuple[str, Address], str] = {}
-    for vip in vips:
+    for where, vip in vips:
         section = f"vip {vip.name}"
-        other = vhids.setdefault((vip.interface, vip.vhid), vip.name)
-        if other != vip.name:
+        if vip.name in names:
+            problems.append(Problem(where, section, "", "", "another virtual host has this name already"))
+            continue
+        names.add(vip.name)
+        if (vip.interface, vip.vhid) in vhids:
+            other = vhids[vip.interface, vip.vhid]
             rule = f"another number than that of [vip {other}], since both are on {vip.interface}"
             problems.append(Problem(where, section, "vhid", str(vip.vhid), rule))
+        vhids.setdefault((vip.interface, vip.vhid), vip.name)
         for address in vip.addresses:
             other = addresses.setdefault((vip.interface, address.ip), vip.name)
             if other != vip.name:
@@ -167,8 +177,12 @@ def check_vips(vips: Iterable[Vip], where: str) -> list[Problem]:
 
 
 def render_vip(name: str, options: Mapping[str, object]) -> str:
-    """Return the text of a ``[vip NAME]`` section, the options in the order of the reference."""
-    lines = [f"{key} = {as_text(options[key])}" for key in VIP_OPTIONS if key in options]
+    """Return the text of a ``[vip NAME]`` section, the options in the order of the reference.
+
+    The options must be such as parse_vip accepts.
+    """
+    texts = {key: as_text(options[key]) for key in VIP_OPTIONS if key in options}
+    lines = [f"{key} = {text if key == 'password' else ' '.join(text.split())}" for key, text in texts.items()]
     return "\n".join([f"[vip {name}]", *lines, ""])
 
 
@@ -194,8 +208,8 @@ def _read(path: str, problems: list[Problem]) -> dict[str, dict[str, str]]:
     # No default section: "" cannot be written between brackets.
     parser = configparser.RawConfigParser(default_section="", comment_prefixes=("#", ";"))
     try:
-        with open(path, encoding="utf-8") as file:
-            parser.read_file(file, path)
+        with open(path, "rb") as file:
+            parser.read_string(file.read().decode("utf-8"), path)
     except OSError as error:
         problems.append(Problem(path, "", "", "", f"cannot be read: {error.strerror}"))
     except UnicodeDecodeError as error:
@@ -265,9 +279,6 @@ def _password(
     option = given[0]
     if option == "password":
         shown, password = HIDDEN, str(values[option]).encode()
-        if re.search(r"\s;", str(values[option])):
-            rule = "without ' ;', which begins a comment elsewhere: put such a password into a password_file"
-            problems.append(Problem(where, section, option, shown, rule))
     elif secret_reader is None:
         return b""
     else:
@@ -288,3 +299,8 @@ def _unknown(kind: str, name: str, known: list[str]) -> str:
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
     hint = f"did you mean {near[0]}?" if near else "known are: " + ", ".join(known)
     return f"there is no {kind} {name}; {hint}"
+
+
+def _one_line(text: str) -> str:
+    """Return a text that cannot do more to a terminal or a journal than stand there."""
+    return "".join(char if char.isprintable() else " " if char.isspace() else ascii(char)[1:-1] for char in text)

@@ -12,9 +12,11 @@ import json
 import os
 import selectors
 import socket
+import time
 from typing import Any, Callable
 
 _REQUEST_LIMIT = 4096
+_ANSWER_LIMIT = 16 * 1024 * 1024
 _CLIENTS_LIMIT = 32
 _MODE = 0o660  # the daemon's group may ask
 
@@ -31,24 +33,42 @@ def request(path: str, verb: str, timeout: float = 5.0) -> Any:
     Raises ControlError.
     """
     try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
-            client.settimeout(timeout)
-            client.connect(path)
-            client.sendall(json.dumps({"verb": verb}).encode() + b"\n")
-            with client.makefile("rb") as stream:
-                line = stream.readline()
-        answer = json.loads(line)
+        answer = json.loads(_converse(path, json.dumps({"verb": verb}).encode() + b"\n", time.monotonic() + timeout))
     except FileNotFoundError:
         raise ControlError(f"no daemon runs here: there is no {path}") from None
     except ConnectionRefusedError:
         raise ControlError(f"no daemon runs here: nobody listens on {path}") from None
     except PermissionError:
         raise ControlError(f"{path} is for root and the daemon's group") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ControlError(f"the daemon behind {path} does not answer: {error}") from None
-    if "error" in answer:
+    if isinstance(answer, dict) and "error" in answer:
         raise ControlError(str(answer["error"]))
+    if not isinstance(answer, dict) or "result" not in answer:
+        raise ControlError(f"what listens on {path} is not the daemon")
     return answer["result"]
+
+
+def _converse(path: str, question: bytes, deadline: float) -> bytes:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+        client.settimeout(_left(deadline))
+        client.connect(path)
+        client.sendall(question)
+        line = b""
+        while not line.endswith(b"\n"):
+            client.settimeout(_left(deadline))
+            data = client.recv(65536)
+            line += data
+            if not data or len(line) > _ANSWER_LIMIT:
+                raise ValueError("it broke off" if not data else "it does not stop talking")
+        return line
+
+
+def _left(deadline: float) -> float:
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError("timed out")
+    return left
 
 
 class ControlServer:

@@ -56,8 +56,9 @@ def _paragraph(one: Mapping[str, Any]) -> str:
 
 def _duration(seconds: float) -> str:
     whole = int(seconds)
-    if whole < 60:
+    if seconds < 59.95:
         return f"{seconds:.1f} s"
+    whole = max(60, whole)
     parts = [(whole // 86400, "d"), (whole // 3600 % 24, "h"), (whole // 60 % 60, "min"), (whole % 60, "s")]
     return " ".join(f"{number} {unit}" for number, unit in parts if number)
 

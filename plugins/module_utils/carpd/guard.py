@@ -27,8 +27,11 @@ from .config import Vip
 from .netlink import Link, Requests
 from .wire import send_once
 
-_BEAT = struct.Struct("=Q?")  # the daemon's count of turns, and whether the guard has acted
+# The shared memory: the daemon counts its turns, the guard notes that it has acted. Each writes its own part only.
+_TURNS = struct.Struct("=Q")
+_ACTED_AT = _TURNS.size
 _MESSAGE_SIZE = 65536
+_END_TIME = 0.2  # seconds that a dismissed guard may take
 _IDLE = 3600.0  # seconds between two looks at the heartbeat while nothing is held
 
 
@@ -57,7 +60,7 @@ class Guard:
     @property
     def acted(self) -> bool:
         """Whether the guard has given everything up, since it thought that the daemon hung."""
-        return bool(_BEAT.unpack_from(self._memory)[1])
+        return bool(self._memory[_ACTED_AT])
 
     def fileno(self) -> int:
         """Return the descriptor that becomes readable when the guard has gone."""
@@ -66,7 +69,7 @@ class Guard:
     def beat(self) -> None:
         """Show that the daemon works."""
         self._beats += 1
-        _BEAT.pack_into(self._memory, 0, self._beats, self.acted)
+        _TURNS.pack_into(self._memory, 0, self._beats)
 
     def hold(self, vip: Vip, link: Link, bow_outs: Collection[bytes], patience: float) -> None:
         """Tell that the addresses of a virtual host are here now, and which packets say goodbye for them."""
@@ -83,7 +86,7 @@ class Guard:
     def replace(self) -> None:
         """Put a new guard in the place of one that has gone."""
         self._end()
-        _BEAT.pack_into(self._memory, 0, self._beats, False)
+        self._memory[_ACTED_AT] = 0
         self._fork()
         for message in self._held.values():
             self._tell(message)
@@ -95,15 +98,24 @@ class Guard:
         self._memory.close()
 
     def _end(self) -> None:
+        """Wait for its end; it takes a moment, unless somebody stopped it."""
         self._socket.close()
+        deadline = time.monotonic() + _END_TIME
         try:
-            os.waitpid(self.pid, 0)
-        except ChildProcessError:
+            while os.waitpid(self.pid, os.WNOHANG) == (0, 0):
+                if time.monotonic() > deadline:
+                    os.kill(self.pid, signal.SIGKILL)
+                time.sleep(0.001)
+        except (ChildProcessError, ProcessLookupError):
             return
 
     def _tell(self, message: dict[str, Any]) -> None:
         try:
             self._socket.send(json.dumps(message).encode())
+        except BlockingIOError:
+            os.kill(
+                self.pid, signal.SIGKILL
+            )  # it was stopped: the loop will notice that it has gone and make a new one
         except OSError:
             return  # it has gone, which the loop will notice
 
@@ -115,18 +127,27 @@ def _be_the_guard(daemon: socket.socket, memory: mmap.mmap) -> None:
         os.setsid()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
             signal.signal(number, signal.SIG_IGN)
-        os.closerange(3, daemon.fileno())
-        os.closerange(daemon.fileno() + 1, os.sysconf("SC_OPEN_MAX"))
+        _close_all_but(daemon.fileno())
         held: dict[str, dict[str, Any]] = {}
         why = _watch(daemon, memory, held)
         if why:
-            _BEAT.pack_into(memory, 0, 0, True)
+            memory[_ACTED_AT] = 1
             _give_up(held)
             severity = "<3>" if "JOURNAL_STREAM" in os.environ else ""
             os.write(2, f"{severity}guard: the daemon {why}: gave up {', '.join(sorted(held))}\n".encode())
         status = 0
     finally:
         os._exit(status)
+
+
+def _close_all_but(kept: int) -> None:
+    """Close what a later guard inherits from the running daemon; the limit of descriptors may be a thousand million."""
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) > 2 and int(name) != kept:
+            try:
+                os.close(int(name))
+            except OSError:
+                continue  # the one that listed them
 
 
 def _watch(daemon: socket.socket, memory: mmap.mmap, held: dict[str, dict[str, Any]]) -> str:
@@ -145,7 +166,7 @@ def _watch(daemon: socket.socket, memory: mmap.mmap, held: dict[str, dict[str, A
             held.pop(message["name"], None)
             if "addresses" in message:
                 held[message["name"]] = message
-        now, (beat, _acted) = time.monotonic(), _BEAT.unpack_from(memory)
+        now, (beat,) = time.monotonic(), _TURNS.unpack_from(memory)
         # A guard that was stopped itself, or had nothing to guard, begins to count anew.
         if beat != last_beat or now - looked_at > patience or not held:
             last_beat, seen_at = beat, now

@@ -22,7 +22,7 @@ class Interfaces:
 
     def __init__(self) -> None:
         self._links: dict[int, Link] = {}
-        self._addresses: dict[int, dict[Address, AddressThere]] = {}
+        self._addresses: dict[int, dict[Interface, AddressThere]] = {}
 
     def load(self, requests: Requests) -> None:
         """Look at everything anew."""
@@ -39,9 +39,9 @@ class Interfaces:
             self._links.pop(notice.ifindex, None)
             self._addresses.pop(notice.ifindex, None)
         elif isinstance(notice, AddressThere):
-            self._addresses.setdefault(notice.ifindex, {})[notice.address.ip] = notice
+            self._addresses.setdefault(notice.ifindex, {})[notice.address] = notice
         else:
-            self._addresses.get(notice.ifindex, {}).pop(notice.address.ip, None)
+            self._addresses.get(notice.ifindex, {}).pop(notice.address, None)
 
     def usable(self, vip: Vip, virtual: Collection[Address], holds: bool) -> tuple[Link, dict[int, Address]]:
         """Return the interface of a virtual host and, by IP version, the addresses that its advertisements come from.
@@ -55,17 +55,18 @@ class Interfaces:
             raise Obstacle(f"there is no interface {vip.interface}")
         if not link.running:
             raise Obstacle(f"{link.name} is down or has no carrier")
-        present = self._addresses.get(link.ifindex, {})
-        for address in vip.addresses:
-            if not holds and address.ip in present and not present[address.ip].leased:
-                raise Obstacle(f"{address.ip} is configured on {link.name} for good: remove it there, it is carpd's")
-        own = [there.address for there in present.values() if there.address.ip not in virtual]
+        present = self._addresses.get(link.ifindex, {}).values()
+        vip_ips = [address.ip for address in vip.addresses]
+        for there in present:
+            if not holds and not there.leased and there.address.ip in vip_ips:
+                raise Obstacle(f"{there.address} is configured on {link.name} for good: remove it there, it is carpd's")
+        own = [there.address for there in present if there.address.ip not in virtual]
         return link, {version: _source(version, vip, link, own) for version in vip.versions}
 
     def left_over(self, vip: Vip, link: Link) -> list[AddressThere]:
         """Return those of the virtual host's addresses that a dead daemon left on the interface."""
-        present = self._addresses.get(link.ifindex, {})
-        return [present[address.ip] for address in vip.addresses if address.ip in present]
+        vip_ips = [address.ip for address in vip.addresses]
+        return [there for there in self._addresses.get(link.ifindex, {}).values() if there.address.ip in vip_ips]
 
 
 def _source(version: int, vip: Vip, link: Link, own: list[Interface]) -> Address:

@@ -111,14 +111,14 @@ class Requests:
     def links(self) -> list[Link]:
         """Return all interfaces."""
         wanted = _IFINFOMSG.pack(socket.AF_UNSPEC, 0, 0, 0, 0)
-        found = (_link(data) for kind, data in self._dump(_RTM_GETLINK, wanted) if kind == _RTM_NEWLINK)
-        return [link for link in found if link is not None]
+        found = [_notice(kind, data) for kind, data in self._converse(_RTM_GETLINK, _REQUEST | _DUMP, wanted)]
+        return [link for link in found if isinstance(link, Link)]
 
     def addresses(self) -> list[AddressThere]:
         """Return all addresses of all interfaces."""
         wanted = _IFADDRMSG.pack(socket.AF_UNSPEC, 0, 0, 0, 0)
-        found = (_address(data) for kind, data in self._dump(_RTM_GETADDR, wanted) if kind == _RTM_NEWADDR)
-        return [address for address in found if address is not None]
+        found = [_notice(kind, data) for kind, data in self._converse(_RTM_GETADDR, _REQUEST | _DUMP, wanted)]
+        return [address for address in found if isinstance(address, AddressThere)]
 
     def close(self) -> None:
         """Close the socket."""
@@ -127,9 +127,6 @@ class Requests:
     def _ask(self, kind: int, flags: int, payload: bytes) -> None:
         for _kind, _data in self._converse(kind, _REQUEST | _ACK | flags, payload):
             pass
-
-    def _dump(self, kind: int, payload: bytes) -> Iterator[tuple[int, bytes]]:
-        return self._converse(kind, _REQUEST | _DUMP, payload)
 
     def _converse(self, kind: int, flags: int, payload: bytes) -> Iterator[tuple[int, bytes]]:
         self._sequence += 1
@@ -141,6 +138,8 @@ class Requests:
                 if answer == _NLMSG_DONE:
                     return
                 if answer == _NLMSG_ERROR:
+                    if len(data) < 4:
+                        raise OSError(errno.EBADMSG, os.strerror(errno.EBADMSG))
                     (code,) = struct.unpack_from("=i", data)
                     if code:
                         raise OSError(-code, os.strerror(-code))
@@ -183,13 +182,22 @@ class Watch:
 
 
 def _notice(kind: int, body: bytes) -> Link | LinkGone | AddressThere | AddressGone | Missed | None:
+    """Return what a message says, or None for one that does not concern us or that makes no sense."""
+    try:
+        return _parse(kind, body)
+    except (struct.error, ValueError):
+        return None
+
+
+def _parse(kind: int, body: bytes) -> Link | LinkGone | AddressThere | AddressGone | Missed | None:
     if kind == _NLMSG_OVERRUN:
         return Missed()
     if kind == _RTM_NEWLINK:
         return _link(body)
     if kind == _RTM_DELLINK:
         # A bridge tells of a port that left it in the same words, with its own family.
-        return LinkGone(_IFINFOMSG.unpack_from(body)[2]) if body[0] == socket.AF_UNSPEC else None
+        family, _type, index, _flags, _change = _IFINFOMSG.unpack_from(body)
+        return LinkGone(index) if family == socket.AF_UNSPEC else None
     if kind in (_RTM_NEWADDR, _RTM_DELADDR):
         found = _address(body)
         if found is not None:
@@ -219,7 +227,7 @@ def _address(body: bytes) -> AddressThere | None:
     else:
         return None
     info = attributes.get(_IFA_CACHEINFO)
-    leased = info is not None and _CACHEINFO.unpack(info)[1] != _FOREVER
+    leased = info is not None and _CACHEINFO.unpack_from(info)[1] != _FOREVER
     return AddressThere(index, interface, leased)
 
 

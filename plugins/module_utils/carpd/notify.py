@@ -19,7 +19,7 @@ class Notifier:
         self._address = os.environ.pop("NOTIFY_SOCKET", "")
         self._socket: socket.socket | None = None
         usec = os.environ.pop("WATCHDOG_USEC", "")
-        self.watchdog = int(usec) / 1e6 if usec.isdigit() and self._address else None
+        self.watchdog = int(usec) / 1e6 if usec.isascii() and usec.isdecimal() and self._address else None
         if self._address:
             flags = socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK
             self._socket = socket.socket(socket.AF_UNIX, flags)

@@ -26,7 +26,7 @@ PASSWORD_RULE = (
 NAME_RULE = "1 to 32 letters, digits, '_', '.' or '-', beginning with a letter or digit"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}")
 # IFNAMSIZ is 16 with the terminating zero; '/', ':' and blanks are refused (Linux net/core/dev.c dev_valid_name).
-_INTERFACE = re.compile(r"[^\s/:]{1,15}")
+_INTERFACE = re.compile(r"[^\s/:;]{1,15}")
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def _addresses(text: str) -> tuple[Interface, ...]:
 
 
 def _address(text: str) -> Interface:
-    if "/" not in text or "%" in text:
+    if not re.fullmatch(r"[0-9A-Fa-f:.]+/[0-9]{1,3}", text):
         raise ValueError(text)
     address = ipaddress.ip_interface(text)
     ip, network = address.ip, address.network
@@ -102,8 +102,19 @@ def _source(text: str) -> ipaddress.IPv4Address | None:
     return ipaddress.IPv4Address(text) if text else None
 
 
-def _text(text: str) -> str:
-    if not text:
+def _path(text: str) -> str:
+    if not text or not text.isprintable():
+        raise ValueError(text)
+    return text
+
+
+def _pattern(text: str) -> str:
+    return _path(text) if text else ""
+
+
+def _password(text: str) -> str:
+    """Only what can stand in the file as it is: anything else belongs into a password_file."""
+    if not text or not text.isprintable() or text != text.strip() or re.search(r"(^|\s);", text):
         raise ValueError(text)
     return text
 
@@ -126,8 +137,8 @@ CARPD_OPTIONS = _table(
         "include",
         "",
         "a file name pattern such as vips.d/*.conf, relative to this file's folder",
-        "More files to read, in the order of their names. They may hold any section but another include.",
-        str,
+        "More files to read, in the order of their names. They may hold any section but [carpd].",
+        _pattern,
     ),
     Option(
         "priority",
@@ -173,9 +184,10 @@ VIP_OPTIONS = _table(
     Option(
         "password",
         None,
-        PASSWORD_RULE,
+        PASSWORD_RULE
+        + "; here without blanks at its ends, control characters and ' ;', which a password_file may have",
         "The secret that authenticates advertisements. Prefer password_file.",
-        _text,
+        _password,
         optional=True,
         secret=True,
     ),
@@ -184,7 +196,7 @@ VIP_OPTIONS = _table(
         None,
         "a readable file whose first line is the password, " + PASSWORD_RULE,
         "A file that holds the secret. Only its first line counts; a carriage return at its end is dropped.",
-        _text,
+        _path,
         optional=True,
     ),
     Option(
