@@ -23,6 +23,7 @@ _ETHERTYPES = {4: ETH_P_IP, 6: ETH_P_IPV6}
 _PROTOCOL_OFFSET = {4: 9, 6: 6}  # where the header names what it carries
 _SO_ATTACH_FILTER = 26
 _PACKET_SIZE = 2048
+_READ_AT_ONCE = 64
 
 
 class Wire:
@@ -51,8 +52,11 @@ class Wire:
         return self._socket.fileno()
 
     def read(self) -> Iterator[Datagram | PacketError]:
-        """Yield every packet that has arrived, without waiting; what is no proper datagram comes as its error."""
-        while True:
+        """Yield packets that have arrived, without waiting; what is no proper datagram comes as its error.
+
+        Not more than a flood can fill a moment with: the loop has timers to look after, and comes back.
+        """
+        for _number in range(_READ_AT_ONCE):
             try:
                 packet = self._socket.recv(_PACKET_SIZE)
             except BlockingIOError:
