@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 import socket
 import struct
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import closing
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 from typing import NamedTuple
 
@@ -36,6 +39,10 @@ _GROUP_LINK, _GROUP_IPV4_ADDRESS, _GROUP_IPV6_ADDRESS = 0x1, 0x10, 0x100
 _NO_DAD = 0x02  # IFA_F_NODAD: a takeover cannot wait for two seconds of duplicate address detection
 _FOREVER = 0xFFFFFFFF
 _BUFFER = 65536
+_READ_AT_ONCE = 256
+# How long a new IPv6 address may take until it answers: the kernel makes its route in a work queue (Linux
+# net/ipv6/addrconf.c addrconf_dad_work), half a millisecond later on a quiet host.
+_SETTLING_TIME = 0.05
 
 
 class Link(NamedTuple):
@@ -80,7 +87,7 @@ class Requests:
         self._socket.bind((0, 0))
         self._sequence = 0
 
-    def hold(self, index: int, addresses: Iterable[Interface], lease: int) -> None:
+    def hold(self, ifindex: int, addresses: Iterable[Interface], lease: int) -> None:
         """Add the addresses to the interface, or renew them, for ``lease`` seconds (1 or more).
 
         Raises OSError with the kernel's reason, such as EPERM or ENODEV.
@@ -90,9 +97,23 @@ class Requests:
             preferred = lease if address.version == 4 else 0
             lifetime = _attribute(_IFA_CACHEINFO, _CACHEINFO.pack(preferred, lease, 0, 0))
             attributes = _address_attributes(address) + lifetime
-            self._ask(_RTM_NEWADDR, _CREATE | _REPLACE, _ifaddrmsg(index, address) + attributes)
+            self._ask(_RTM_NEWADDR, _CREATE | _REPLACE, _ifaddrmsg(ifindex, address) + attributes)
 
-    def release(self, index: int, addresses: Iterable[Interface]) -> list[Interface]:
+    def add(self, ifindex: int, addresses: Collection[Interface], lease: int) -> None:
+        """Add the addresses as ``hold`` does, and return when they answer, after 50 ms at the latest."""
+        missing = {address for address in addresses if address.version == 6}
+        if not missing:
+            self.hold(ifindex, addresses, lease)
+            return
+        with closing(Watch(_GROUP_IPV6_ADDRESS)) as watch:
+            self.hold(ifindex, addresses, lease)
+            deadline = time.monotonic() + _SETTLING_TIME
+            while missing and select.select([watch], [], [], max(0.0, deadline - time.monotonic()))[0]:
+                for notice in watch.read():
+                    if isinstance(notice, AddressThere) and notice.ifindex == ifindex:
+                        missing.discard(notice.address)
+
+    def release(self, ifindex: int, addresses: Iterable[Interface]) -> list[Interface]:
         """Remove the addresses from the interface and return those that were there.
 
         Raises OSError with the kernel's reason; that an address or the interface is gone already is none.
@@ -100,7 +121,7 @@ class Requests:
         removed = []
         for address in addresses:
             try:
-                self._ask(_RTM_DELADDR, 0, _ifaddrmsg(index, address) + _address_attributes(address))
+                self._ask(_RTM_DELADDR, 0, _ifaddrmsg(ifindex, address) + _address_attributes(address))
             except OSError as error:
                 if error.errno not in (errno.EADDRNOTAVAIL, errno.ENODEV):
                     raise
@@ -150,18 +171,18 @@ class Requests:
 class Watch:
     """A socket that tells of every change to interfaces and addresses, whoever made it."""
 
-    def __init__(self) -> None:
+    def __init__(self, groups: int = _GROUP_LINK | _GROUP_IPV4_ADDRESS | _GROUP_IPV6_ADDRESS) -> None:
         flags = socket.SOCK_RAW | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK
         self._socket = socket.socket(socket.AF_NETLINK, flags, socket.NETLINK_ROUTE)
-        self._socket.bind((0, _GROUP_LINK | _GROUP_IPV4_ADDRESS | _GROUP_IPV6_ADDRESS))
+        self._socket.bind((0, groups))
 
     def fileno(self) -> int:
         """Return the descriptor to wait on."""
         return self._socket.fileno()
 
     def read(self) -> Iterator[Link | LinkGone | AddressThere | AddressGone | Missed]:
-        """Yield what has happened since the last call, in order, without waiting."""
-        while True:
+        """Yield what has happened, in order, without waiting; of very much a part, and the rest at the next call."""
+        for _number in range(_READ_AT_ONCE):
             try:
                 data = self._socket.recv(_BUFFER)
             except BlockingIOError:
@@ -231,11 +252,11 @@ def _address(body: bytes) -> AddressThere | None:
     return AddressThere(index, interface, leased)
 
 
-def _ifaddrmsg(index: int, address: Interface) -> bytes:
+def _ifaddrmsg(ifindex: int, address: Interface) -> bytes:
     prefix = address.network.prefixlen
     if address.version == 4:
-        return _IFADDRMSG.pack(socket.AF_INET, prefix, 0, 0, index)
-    return _IFADDRMSG.pack(socket.AF_INET6, prefix, _NO_DAD, 0, index)
+        return _IFADDRMSG.pack(socket.AF_INET, prefix, 0, 0, ifindex)
+    return _IFADDRMSG.pack(socket.AF_INET6, prefix, _NO_DAD, 0, ifindex)
 
 
 def _address_attributes(address: Interface) -> bytes:

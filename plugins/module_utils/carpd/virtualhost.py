@@ -182,12 +182,13 @@ class VirtualHost:
         return left
 
     def _hold(self, link: Link, lease: int) -> None:
+        hold = self._requests.hold if self._guarded else self._requests.add
         if not self._guarded:
             bow_outs = self._speaker.packets(*BOW_OUT).values()
             self._guard.hold(self.vip, link, bow_outs, lease * _GUARD_PATIENCE)
             self._guarded = True
         try:
-            self._requests.hold(link.ifindex, self.vip.addresses, lease)
+            hold(link.ifindex, self.vip.addresses, lease)
         except OSError as error:
             self._complain("hold", error.strerror)
             self._machine.event(Event.ADDRESS_REFUSED, self._clock(), f"no address could be added: {error.strerror}")
