@@ -1,0 +1,87 @@
+# Everything here runs on a Debian 12 or newer machine with root, Python, git and make. Whatever else a target uses it
+# installs first: packages of Debian by apt, Python tools into .venv.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+export PYTHON
+
+# Fast ones first.
+STAGES := lint types simulation unit sanity network molecule
+
+# The distributions that `make molecule` runs on, one after the other.
+DISTROS ?= bookworm trixie
+
+# The one that `make demo` shows.
+DISTRO ?= bookworm
+
+VENV := .venv/complete
+STAGE := @tests/run/stage
+
+##@ Look at it
+.PHONY: help
+help: ## list these targets
+	@awk 'BEGIN { FS = ":.*## " } \
+	  /^##@ / { printf "\n%s\n", substr($$0, 5) } \
+	  /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@printf '\nSettings: DISTRO=%s (demo), DISTROS="%s" (molecule), PYTHON=%s\n' '$(DISTRO)' '$(DISTROS)' '$(PYTHON)'
+
+.PHONY: demo
+demo: $(VENV) ## two servers, one address, a stream of mail, and a pulled plug: prints who held the address when
+	@tests/run/lab $(DISTRO) python3 -m demo $(DISTRO)
+
+.PHONY: demo-down
+demo-down: ## take the demo's machines down
+	@tests/run/lab-down
+
+.PHONY: bench
+bench: $(VENV) ## failover time, beside keepalived and ucarp, in one run
+	@tests/run/packages $(shell cat tests/run/packages.network)
+	@.venv/bin/python benchmarks/run.py
+
+##@ Check it
+.PHONY: test
+test: $(VENV) ## all of the following, fast ones first
+	@tests/run/all $(STAGES)
+
+.PHONY: lint
+lint: $(VENV) ## ruff, yamllint, ansible-lint, the changelog
+	$(STAGE) lint tests/run/lint
+
+.PHONY: types
+types: $(VENV) ## mypy, strict
+	$(STAGE) types .venv/bin/mypy
+
+.PHONY: simulation
+simulation: $(VENV) ## the election among simulated hosts on a network that loses, delays and reorders
+	$(STAGE) simulation .venv/bin/python tests/simulation
+
+.PHONY: unit
+unit: $(VENV) ## unit tests on every supported Python that is installed
+	$(STAGE) unit tests/run/ansible-test units
+
+.PHONY: sanity
+sanity: $(VENV) ## ansible-test's checks of the collection
+	$(STAGE) sanity tests/run/ansible-test sanity
+
+.PHONY: network
+network: $(VENV) ## the daemon against real peers in network namespaces
+	$(STAGE) network tests/run/network
+
+.PHONY: molecule
+molecule: $(VENV) ## the roles and a failover on systemd containers
+	$(STAGE) molecule tests/run/molecule $(DISTROS)
+
+##@ Tidy up
+.PHONY: clean
+clean: demo-down ## remove what the tests made, .venv included (images stay: they take long to make)
+	. tests/run/ansible-test-copy && rm -rf "$$cache"
+	rm -rf .venv .ansible .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Not for the command line: the Python tools, made anew when the list of them changes.
+$(VENV): requirements.txt requirements-dev.txt tests/run/venv
+	$(STAGE) tools tests/run/venv
