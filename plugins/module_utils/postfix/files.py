@@ -52,7 +52,7 @@ class Wanted:
 
 def wanted(
     config_dir: str,
-    main: Mapping[str, object],
+    settings: Mapping[str, object],
     packaged: str | None,
     services: Sequence[Mapping[str, object]],
     process_limit: int | None,
@@ -65,7 +65,7 @@ def wanted(
 
     ``packaged`` is the ``master.cf`` of the package, or None where Postfix is not installed yet.
     """
-    settings, problems = main_cf.as_settings(main)
+    texts, problems = main_cf.as_settings(settings)
     files = [_map_file(config_dir, entry, map_type, problems) for entry in maps]
     names = [str(entry["name"]) for entry in maps]
     problems += [f"map {name}: this name is given twice" for name in sorted(set(names)) if names.count(name) > 1]
@@ -79,8 +79,8 @@ def wanted(
         problems += faults
         files.append(ManagedFile(os.path.join(config_dir, "master.cf"), master_cf.render(merged)))
     # Last, because it refers to the others.
-    files.append(ManagedFile(os.path.join(config_dir, "main.cf"), main_cf.render(settings)))
-    return Wanted(tuple(files), settings, merged), problems
+    files.append(ManagedFile(os.path.join(config_dir, "main.cf"), main_cf.render(texts)))
+    return Wanted(tuple(files), texts, merged), problems
 
 
 def _map_file(config_dir: str, entry: Mapping[str, object], map_type: str, problems: list[str]) -> ManagedFile:

@@ -45,7 +45,13 @@ class Stage:
         self.directory = os.path.join(root, "postfix")
         self._aliases = os.path.join(root, "aliases")
         self._run = run
-        self._defaults = main_cf.parse(run(["postconf", "-d"], "")[1])
+        # What Postfix is by itself must be found out without the live files, which may be broken.
+        self._blank = os.path.join(root, "blank")
+        os.mkdir(self._blank)
+        with open(os.path.join(self._blank, "main.cf"), "w", encoding="utf-8"):
+            pass
+        self._defaults = main_cf.parse(run(["postconf", "-c", self._blank, "-d"], "")[1])
+        self.table_types = run(["postconf", "-c", self._blank, "-m"], "")[1].split()
         self.warnings: list[str] = []
 
     def path(self, live: str) -> str:
@@ -94,7 +100,7 @@ class Stage:
         if os.path.exists(index):
             # A broken index would be in the way of a new one.
             os.unlink(index)
-        return self._failure(file.path, [file.indexer, f"{file.table}:{staged}"])
+        return self._failure(file.path, [file.indexer, "-c", self._blank, f"{file.table}:{staged}"])
 
     def _staged_text(self, file: ManagedFile, wanted: Wanted) -> str:
         """Return the file as it must be here: paths lead into the stage, and nothing needs a running proxymap."""
@@ -127,13 +133,12 @@ class Stage:
         return [_plain(self._moved_back(line)) for line in lines if self.directory in line]
 
     def _table_problems(self) -> list[str]:
-        known = self._run(["postconf", "-m"], "")[1].split()
         effective = main_cf.parse(self._run(["postconf", "-c", self.directory, "-nx"], "")[1])
         options = main_cf.parse(self._run(["postconf", "-c", self.directory, "-P"], "")[1])
         found = tables.references({**effective, **options})
-        problems = tables.unknown_types(found, known)
+        problems = tables.unknown_types(found, self.table_types)
         for ref in found:
-            if ref.type in tables.TYPES and ref.type in known:
+            if ref.type in tables.TYPES and ref.type in self.table_types:
                 problems += self._one_table_problems(ref)
         return problems
 
@@ -146,7 +151,9 @@ class Stage:
             return [f"{where}: no such file{' (run postmap)' if os.path.exists(ref.path) else ''}"]
         return [
             f"{where}: {line}"
-            for line in self._complaints(["postmap", "-q", "probe", f"{ref.type}:{ref.path}"], (0, 1))
+            for line in self._complaints(
+                ["postmap", "-c", self.directory, "-q", "probe", f"{ref.type}:{ref.path}"], (0, 1)
+            )
         ]
 
     def _greeting_problems(self) -> list[str]:

@@ -76,10 +76,12 @@ def _network_fault(value: str) -> str:
     """Check the addresses in ``mynetworks``: with one that is wrong, smtpd answers 451 to everybody."""
     for item in re.split(r"[,\s]+", value):
         text = item.lstrip("!")
-        bracketed = re.match(r"\[([^\]]*)\](/\d+)?\Z", text)
+        bracketed = re.match(r"\[([^\]/]*)\](/\d+)?\Z", text)
         if bracketed:
             text = bracketed.group(1) + (bracketed.group(2) or "")
-        elif not re.match(r"[\d.]+(/\d+)?\Z|[0-9A-Fa-f:]*::?[0-9A-Fa-f:.]*(/\d+)?\Z", text):
+        elif not text.startswith("[") and not re.match(
+            r"[\d.]+(/\d+)?\Z|[0-9A-Fa-f:]*::?[0-9A-Fa-f:.]*(/\d+)?\Z", text
+        ):
             continue  # a file, a table or a name
         try:
             network = ipaddress.ip_network(text, strict=True)

@@ -1,0 +1,415 @@
+#!/usr/bin/python
+# Copyright (c) 2026 The failover.carp authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: vip
+short_description: Configure the virtual IPs of the CARP daemon
+version_added: 0.1.0
+description:
+  - Writes the configuration of any number of virtual IPs on one host, in one call.
+  - Each virtual IP has a file C(vips.d/NAME.conf), and C(secrets/NAME) if O(vips[].password) is given. Both are for
+    root and the daemon's group only.
+  - Everything is checked by the daemon's own rules first, and nothing is written if anything is wrong.
+  - A running daemon has to be reloaded to follow, for example by a handler. It does not touch a virtual IP whose
+    configuration did not change.
+extends_documentation_fragment:
+  - failover.carp.attributes
+  - failover.carp.attributes.action_group
+  - failover.carp.attributes.writes
+options:
+  vips:
+    description:
+      - The virtual IPs.
+      - With O(state=absent), only O(vips[].name) matters.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      name:
+        description:
+          - What to call the virtual IP on the host, in files, logs and status.
+          - One to 32 letters, digits, C(_), C(.) or C(-), beginning with a letter or digit.
+        type: str
+        required: true
+      interface:
+        description: The network interface on which the addresses live. Needed unless O(state=absent).
+        type: str
+      vhid:
+        description:
+          - The number of the virtual host, 1 to 255. Needed unless O(state=absent).
+          - All hosts that share the virtual IP must agree on it, and nothing else on the segment may use it.
+        type: int
+      addresses:
+        description:
+          - The addresses that the master holds, each with its prefix length. Needed unless O(state=absent).
+          - All hosts that share the virtual IP must list the same ones.
+        type: list
+        elements: str
+      password:
+        description:
+          - The secret that the hosts share, 1 to 19 bytes. Either this or O(vips[].password_file) is needed unless
+            O(state=absent).
+        type: str
+      password_file:
+        description: A file on the host whose first line is the secret. This module does not write it.
+        type: path
+      advbase:
+        description: The interval between advertisements, in seconds, 0 to 255. The daemon's default is 1.
+        type: int
+      advskew:
+        description:
+          - Added to the interval, in 1/256 seconds, 0 to 254. The host with the lowest is preferred. The daemon's
+            default is 0.
+        type: int
+      preempt:
+        description:
+          - Whether this host takes the addresses back from a less preferred master. The daemon's default is V(true).
+        type: bool
+      dead_ratio:
+        description: How many intervals of silence mean that the master is gone, 2 to 255. The daemon's default is 3.
+        type: int
+      source:
+        description:
+          - The address of this host that advertisements come from. By default the interface's own address in the
+            network of the first virtual address.
+        type: str
+  state:
+    description:
+      - With V(present), O(vips) are configured beside those that are configured already.
+      - With V(only), any other is removed. An empty list then removes all.
+      - With V(absent), O(vips) are removed.
+    type: str
+    choices:
+      - absent
+      - only
+      - present
+    default: present
+  config_dir:
+    description: The folder of the daemon's configuration. It is made if it is missing.
+    type: path
+    default: /etc/carpd
+  group:
+    description: The group of the daemon, which may read what is written. It must exist.
+    type: str
+    default: carpd
+author:
+  - The failover.carp authors (@failover-carp)
+seealso:
+  - module: failover.carp.daemon
+  - module: failover.carp.vip_info
+  - plugin: failover.carp.plan
+    plugin_type: filter
+"""
+
+EXAMPLES = r"""
+- name: Configure a virtual IP
+  failover.carp.vip:
+    vips:
+      - name: smtp
+        interface: eth1
+        vhid: 1
+        addresses:
+          - 172.17.0.74/20
+        password: "{{ carp_passwords.smtp }}"
+        advskew: 0
+  notify: Reload the CARP daemon
+
+- name: Configure the virtual IPs that the plan has for this host, and no others
+  failover.carp.vip:
+    vips: "{{ plan.vips }}"
+    state: only
+  notify: Reload the CARP daemon
+
+- name: Remove a virtual IP
+  failover.carp.vip:
+    vips:
+      - name: smtp
+    state: absent
+  notify: Reload the CARP daemon
+"""
+
+RETURN = r"""
+written:
+  description: The names of the virtual IPs that were added or changed.
+  returned: success
+  type: list
+  elements: str
+  sample:
+    - smtp
+removed:
+  description: The names of the virtual IPs that were removed.
+  returned: success
+  type: list
+  elements: str
+  sample: []
+"""
+
+import grp
+import os
+import re
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.failover.carp.plugins.module_utils import _files, _password
+from ansible_collections.failover.carp.plugins.module_utils.carpd import config
+from ansible_collections.failover.carp.plugins.module_utils.carpd.options import NAME_RULE, valid_name
+
+SUFFIX = ".conf"
+FOLDER_MODE = 0o750
+FILE_MODE = 0o640
+
+
+class Failure(Exception):
+    """The module cannot do what it was asked for; the text says why, one mistake a line."""
+
+
+class Store:
+    """The virtual IPs in the configuration folder.
+
+    ``set`` and ``remove`` do nothing that is not needed and keep a record; ``check`` leaves the files alone.
+    """
+
+    def __init__(self, folder: str, owner: _files.Owner, check: bool) -> None:
+        self.folder = folder
+        self.vips_folder = os.path.join(folder, "vips.d")
+        self.secrets_folder = os.path.join(folder, "secrets")
+        self.owner = owner
+        self.check = check
+        self.changed = False
+        self.written: list[str] = []
+        self.removed: list[str] = []
+        self.diff: list[dict[str, str]] = []
+
+    def names(self) -> list[str]:
+        """Return the names of all that is configured."""
+        files = _files.names(self.vips_folder)
+        return [name[: -len(SUFFIX)] for name in files if name.endswith(SUFFIX) and not name.startswith(".")]
+
+    def vip_path(self, name: str) -> str:
+        """Return the path of a virtual IP's section."""
+        return os.path.join(self.vips_folder, name + SUFFIX)
+
+    def secret_path(self, name: str) -> str:
+        """Return the path of the file for a virtual IP's password."""
+        return os.path.join(self.secrets_folder, name)
+
+    def make_folders(self) -> None:
+        """Make the folders, or give them the right mode and owner."""
+        for folder in (self.folder, self.vips_folder, self.secrets_folder):
+            if not _files.belongs(folder, FOLDER_MODE, self.owner):
+                self.changed = True
+                if not self.check:
+                    _files.make_folder(folder, FOLDER_MODE, self.owner)
+
+    def set(self, name: str, section: str, secret: bytes | None) -> None:
+        """Write a virtual IP. The secret goes first: the section that names it is never there without."""
+        secret_changed = secret is not None and self._put(
+            self.secret_path(name), secret, "a password\n", "another password\n"
+        )
+        section_changed = self._put(self.vip_path(name), section.encode())
+        if secret_changed or section_changed:
+            self.written.append(name)
+
+    def remove(self, name: str) -> None:
+        """Remove a virtual IP. The section goes first, see ``set``."""
+        removed = self._drop(self.vip_path(name))
+        removed |= self.remove_secret(name)
+        if removed:
+            self.removed.append(name)
+
+    def remove_secret(self, name: str) -> bool:
+        """Remove a virtual IP's password, and tell whether there was one."""
+        return self._drop(self.secret_path(name), "a password\n")
+
+    def _put(self, path: str, data: bytes, hidden_before: str | None = None, hidden_after: str | None = None) -> bool:
+        if _files.holds(path, data, FILE_MODE, self.owner):
+            return False
+        old = _files.read(path)
+        if old is None:
+            before, after = "", hidden_before or data.decode()
+        elif hidden_before is None:
+            before, after = without_password(old), data.decode()
+        else:
+            before, after = hidden_before, hidden_before if old == data else hidden_after or ""
+        self._record(path, before, after)
+        if not self.check:
+            _files.write(path, data, FILE_MODE, self.owner)
+        return True
+
+    def _drop(self, path: str, hidden: str | None = None) -> bool:
+        old = _files.read(path)
+        if old is None:
+            return False
+        self._record(path, hidden or without_password(old), "")
+        if not self.check:
+            os.unlink(path)
+        return True
+
+    def _record(self, path: str, before: str, after: str) -> None:
+        self.changed = True
+        self.diff.append({"before_header": path, "after_header": path, "before": before, "after": after})
+
+
+def without_password(text: bytes) -> str:
+    """Return a section as it may be shown: someone may have written the password into it by hand."""
+    shown = text.decode(errors="replace")
+    return re.sub(r"(?im)^(\s*password\s*[=:]).*$", rf"\1 {config.HIDDEN}", shown)
+
+
+def split(vip: dict, store: Store) -> tuple[str, dict, str | None]:
+    """Return a virtual IP's name, the options of its section, and the password that goes into a file of its own."""
+    options = {key: value for key, value in vip.items() if value is not None}
+    name = options.pop("name")
+    password = options.pop("password", None)
+    if password is not None and "password_file" not in options:
+        options["password_file"] = store.secret_path(name)
+    return name, options, password
+
+
+def check_all(vips: list[dict], store: Store) -> list[str]:
+    """Return every mistake in the virtual IPs, one by one and among themselves."""
+    problems: list[config.Problem] = []
+    parsed: list[config.Vip] = []
+    seen: set[str] = set()
+    for vip in vips:
+        name, options, password = split(vip, store)
+        section = f"vip {name}"
+        if name in seen:
+            problems.append(config.Problem("vips", section, "", "", "this name is given twice"))
+        seen.add(name)
+        if password is not None and "password_file" in vip and vip["password_file"] is not None:
+            problems.append(config.Problem("vips", section, "", "", "give password or password_file, not both"))
+        found, wrong = config.parse_vip(name, options, "vips", None)
+        problems.extend(wrong)
+        parsed.extend([found] if found is not None else [])
+        fault = _password.fault(password) if password is not None else None
+        if fault is not None:
+            problems.append(config.Problem("vips", section, "", "", f"password {fault}"))
+    problems.extend(config.check_vips(parsed, "vips"))
+    return [str(problem) for problem in problems]
+
+
+def check_against_others(vips: list[dict], store: Store) -> list[str]:
+    """Return what is wrong between the virtual IPs and those that are configured already and stay."""
+    given = {vip["name"] for vip in vips}
+    kept: list[config.Vip] = []
+    problems: list[str] = []
+    for name in store.names():
+        if name in given:
+            continue
+        try:
+            found = config.load(store.vip_path(name)).vips
+        except config.ConfigError as error:
+            # The daemon refuses to reload with a mistake anywhere: what is written now would not come into force.
+            problems.extend(str(problem) for problem in error.problems)
+            continue
+        for vip in found:
+            if vip.name in given:
+                problems.append(f"vips: [vip {vip.name}] stands in {store.vip_path(name)} already")
+        kept.extend(found)
+    new = [
+        config.parse_vip(name, options, "vips", None)[0]
+        for name, options, _secret in (split(vip, store) for vip in vips)
+    ]
+    wrong = config.check_vips([*kept, *(vip for vip in new if vip is not None)], "vips")
+    return problems + [str(problem) for problem in wrong]
+
+
+def check_names(vips: list[dict]) -> list[str]:
+    """Return the names that no virtual IP can have: they become file names."""
+    return [
+        f"vips: [vip {vip['name']}] a virtual host's name must be {NAME_RULE}"
+        for vip in vips
+        if not valid_name(vip["name"])
+    ]
+
+
+def run(store: Store, vips: list[dict], state: str) -> None:
+    """Bring the folder into the state asked for.
+
+    Raises Failure, before anything is written, if that cannot be.
+    """
+    if state == "absent":
+        refuse(check_names(vips))
+        for vip in vips:
+            store.remove(vip["name"])
+        return
+    refuse(check_all(vips, store))
+    if state == "present":
+        refuse(check_against_others(vips, store))
+    store.make_folders()
+    used: set[str] = set()
+    for vip in vips:
+        name, options, password = split(vip, store)
+        used.add(options["password_file"])
+        store.set(name, config.render_vip(name, options), None if password is None else password.encode() + b"\n")
+    given = {vip["name"] for vip in vips}
+    if state == "only":
+        for name in store.names():
+            if name not in given:
+                store.remove(name)
+    for name in _files.names(store.secrets_folder):
+        if (state == "only" or name in given) and store.secret_path(name) not in used:
+            store.remove_secret(name)
+
+
+def refuse(problems: list[str]) -> None:
+    """Raise Failure if there are problems."""
+    if problems:
+        raise Failure("\n".join(problems))
+
+
+def group_id(name: str, check: bool) -> int | None:
+    """Return the group's number; in check mode None for one that an earlier task would have made."""
+    try:
+        return grp.getgrnam(name).gr_gid
+    except KeyError:
+        if check:
+            return None
+        raise Failure(f"there is no group {name}: make it first, or set the option group") from None
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "vips": {
+                "type": "list",
+                "elements": "dict",
+                "required": True,
+                "options": {
+                    "name": {"type": "str", "required": True},
+                    "interface": {"type": "str"},
+                    "vhid": {"type": "int"},
+                    "addresses": {"type": "list", "elements": "str"},
+                    "password": {"type": "str", "no_log": True},
+                    "password_file": {"type": "path", "no_log": False},
+                    "advbase": {"type": "int"},
+                    "advskew": {"type": "int"},
+                    "preempt": {"type": "bool"},
+                    "dead_ratio": {"type": "int"},
+                    "source": {"type": "str"},
+                },
+            },
+            "state": {"type": "str", "choices": ["absent", "only", "present"], "default": "present"},
+            "config_dir": {"type": "path", "default": "/etc/carpd"},
+            "group": {"type": "str", "default": "carpd"},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        owner = _files.Owner(os.geteuid(), group_id(module.params["group"], module.check_mode))
+        store = Store(module.params["config_dir"], owner, module.check_mode)
+        run(store, module.params["vips"], module.params["state"])
+    except PermissionError as error:
+        module.fail_json(msg=f"{error.filename}: {error.strerror}; the daemon's configuration is root's: use become")
+    except (Failure, OSError) as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(changed=store.changed, written=store.written, removed=store.removed, diff=store.diff)
+
+
+if __name__ == "__main__":
+    main()

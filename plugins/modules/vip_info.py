@@ -1,0 +1,191 @@
+#!/usr/bin/python
+# Copyright (c) 2026 The failover.carp authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: vip_info
+short_description: Tell the state of a host's virtual IPs
+version_added: 0.1.0
+description:
+  - Asks the CARP daemon of the host for the state of its virtual IPs.
+  - Fails if no daemon runs there.
+extends_documentation_fragment:
+  - failover.carp.attributes
+  - failover.carp.attributes.action_group
+  - failover.carp.attributes.info
+options:
+  socket:
+    description: The control socket of the daemon.
+    type: path
+    default: /run/carpd/control.sock
+  timeout:
+    description: How many seconds the daemon may take to answer.
+    type: float
+    default: 5.0
+  settle:
+    description:
+      - How many seconds to wait until the daemon runs and each of its virtual IPs has found its place, that is, until
+        this host is its master or hears one.
+      - If that does not come true, the state is returned as it is then, with RV(settled=false).
+    type: float
+    default: 0.0
+author:
+  - The failover.carp authors (@failover-carp)
+seealso:
+  - module: failover.carp.vip
+"""
+
+EXAMPLES = r"""
+- name: Ask for the state of the virtual IPs
+  failover.carp.vip_info:
+  register: carp
+
+- name: Say which of them this host holds
+  ansible.builtin.debug:
+    msg: "{{ carp.vips | selectattr('state', 'eq', 'MASTER') | map(attribute='name') }}"
+
+- name: Wait until each virtual IP has found its place, half a minute at most
+  failover.carp.vip_info:
+    settle: 30
+  register: carp
+  failed_when: not carp.settled
+"""
+
+RETURN = r"""
+settled:
+  description: Whether this host is the master of each virtual IP or hears one.
+  returned: success
+  type: bool
+  sample: true
+vips:
+  description: The virtual IPs.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: The name.
+      type: str
+    interface:
+      description: The network interface.
+      type: str
+    vhid:
+      description: The number of the virtual host.
+      type: int
+    state:
+      description:
+        - V(MASTER) if this host holds the addresses, V(BACKUP) if it is ready to take them over, and V(INIT) if it is
+          neither, for example because the interface is down.
+      type: str
+    reason:
+      description: Why it is in this state.
+      type: str
+    since:
+      description: For how many seconds it has been in this state.
+      type: float
+    transitions:
+      description: How many times the state changed since the daemon started.
+      type: int
+    addresses:
+      description: The virtual addresses, with their prefix lengths.
+      type: list
+      elements: str
+    advbase:
+      description: The interval between advertisements, in seconds.
+      type: int
+    advskew:
+      description: What is added to the interval, in 1/256 seconds.
+      type: int
+    demotion:
+      description: By how much this host ranks itself lower at present.
+      type: int
+    master:
+      description: The master that was heard last, if this host hears one.
+      type: dict
+      contains:
+        source:
+          description: The address that its advertisements come from.
+          type: str
+        advbase:
+          description: The interval that it advertises, in seconds.
+          type: int
+        advskew:
+          description: What it adds to the interval, in 1/256 seconds.
+          type: int
+        age:
+          description: How many seconds ago it was heard.
+          type: float
+  sample:
+    - name: smtp
+      interface: eth1
+      vhid: 1
+      state: BACKUP
+      reason: a preferred master is heard
+      since: 42.1
+      transitions: 1
+      addresses:
+        - 172.17.0.74/20
+      advbase: 1
+      advskew: 20
+      demotion: 0
+      master:
+        source: 172.17.0.75
+        advbase: 1
+        advskew: 0
+        age: 0.4
+"""
+
+import time
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.failover.carp.plugins.module_utils.carpd.control import ControlError, request
+
+# Often enough to lose no time, seldom enough to cost the daemon nothing.
+POLL = 0.1
+
+
+def is_settled(vips: list[dict]) -> bool:
+    """Tell whether each virtual IP has a master, here or elsewhere."""
+    return all(vip["state"] == "MASTER" or (vip["state"] == "BACKUP" and vip["master"]) for vip in vips)
+
+
+def ask(socket: str, timeout: float, settle: float) -> list[dict]:
+    """Return the state of the virtual IPs, once they have settled or the time for that is over.
+
+    Raises ControlError if by then no daemon answers.
+    """
+    end = time.monotonic() + settle
+    while True:
+        try:
+            vips = request(socket, "status", timeout)
+        except ControlError:
+            if time.monotonic() >= end:
+                raise
+        else:
+            if is_settled(vips) or time.monotonic() >= end:
+                return vips
+        time.sleep(POLL)
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "socket": {"type": "path", "default": "/run/carpd/control.sock"},
+            "timeout": {"type": "float", "default": 5.0},
+            "settle": {"type": "float", "default": 0.0},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        vips = ask(module.params["socket"], module.params["timeout"], module.params["settle"])
+    except ControlError as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(changed=False, vips=vips, settled=is_settled(vips))
+
+
+if __name__ == "__main__":
+    main()
