@@ -1,0 +1,64 @@
+# Copyright (c) 2026 The failover.carp authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Agent on the client: ping an address a hundred times a second and tell when answers stay away.
+
+Usage: ``probe.py ADDRESS``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+
+from agent import emit, listen
+
+INTERVAL = 0.01
+# Longer without an answer than two lost ones take is reported.
+GAP = 3.5 * INTERVAL
+# As `ping -D` prints it: [1763812801.123456] 64 bytes from 192.0.2.1: icmp_seq=3 ttl=64 time=0.05 ms
+ANSWER = re.compile(r"\[(?P<at>[\d.]+)\] \d+ bytes from .* icmp_seq=(?P<number>\d+) ")
+
+
+class Gaps:
+    """Finds the holes in a stream of answers."""
+
+    def __init__(self) -> None:
+        self.answers = 0
+        self._last: float | None = None
+
+    def answer(self, at: float) -> None:
+        """Take in an answer; the end of a gap is reported with it."""
+        if self._last is None:
+            emit("answer", at)
+        elif at - self._last > GAP:
+            emit("gap", at, start=self._last, end=at)
+        self._last = at
+        self.answers += 1
+
+
+def main(address: str) -> None:
+    """Ping until the driver says stop or is gone."""
+    ping = subprocess.Popen(["ping", "-n", "-D", "-i", str(INTERVAL), address], stdout=subprocess.PIPE, text=True)
+    assert ping.stdout is not None
+
+    def gone() -> None:
+        ping.kill()
+        os._exit(0)
+
+    listen(stop=ping.terminate, gone=gone)
+    # ping knows the time of day only.
+    offset = time.monotonic() - time.time()
+    gaps = Gaps()
+    for line in ping.stdout:
+        found = ANSWER.match(line)
+        if found:
+            gaps.answer(float(found["at"]) + offset)
+    emit("finished", answers=gaps.answers)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
