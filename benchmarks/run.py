@@ -1,0 +1,97 @@
+# Copyright (c) 2026 The failover.carp authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Measure carpd, keepalived and ucarp side by side in one run, on identical segments of network namespaces.
+
+Runs take turns (carpd, keepalived, ucarp, carpd ...), and the moment of a fault between two advertisements is drawn
+once for all of them, so that neither the machine's mood nor luck favours anybody.  Needs root and the packages
+keepalived, ucarp and iproute2.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import random
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent / "tests" / "network"))
+
+from cases import CASES  # noqa: E402
+from contenders import CONTENDERS, SETTINGS  # noqa: E402
+from machine import describe  # noqa: E402
+from report import report  # noqa: E402
+from trial import Trial, measure  # noqa: E402
+
+RESULTS = HERE / "results"
+
+
+def options(words: list[str] | None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("-n", "--runs", type=int, default=5, help="of each case and contender (default %(default)s)")
+    parser.add_argument("--case", action="append", choices=CASES, help="only this one; may be repeated")
+    parser.add_argument("--contender", action="append", choices=CONTENDERS, help="only this one; may be repeated")
+    parser.add_argument("--setting", action="append", choices=SETTINGS, help="only this one; may be repeated")
+    parser.add_argument("--seed", type=int, default=None, help="of the moments of faults; default: a new one")
+    parser.add_argument("--output", type=Path, default=RESULTS, help="folder for the data (default benchmarks/results)")
+    found = parser.parse_args(words)
+    if found.runs < 1:
+        parser.error("--runs must be 1 or more")
+    return found
+
+
+def trials(chosen: argparse.Namespace, seed: int) -> Iterator[Trial]:
+    """Measure everything chosen, run by run, telling of the progress on stderr."""
+    dice = random.Random(seed)
+    for run in range(1, chosen.runs + 1):
+        for setting in chosen.setting or SETTINGS:
+            for case in chosen.case or CASES:
+                phase = dice.random()
+                for contender in chosen.contender or CONTENDERS:
+                    trial = measure(CASES[case], SETTINGS[setting], contender, run, phase)
+                    if trial is not None:
+                        print(progress(trial, chosen.runs), file=sys.stderr, flush=True)
+                        yield trial
+
+
+def progress(trial: Trial, runs: int) -> str:
+    """A line a trial."""
+    head = f"run {trial.run}/{runs} {trial.setting} {trial.case} {trial.contender}"
+    if trial.error is not None or trial.outage is None:
+        return f"{head}: FAILED {trial.error}"
+    both = "" if trial.overlap is None else f", two owners {trial.overlap * 1000:.0f} ms"
+    return f"{head}: out {trial.outage * 1000:.0f} ms, lost {trial.lost}{both}"
+
+
+def main(words: list[str] | None = None) -> int:
+    """Entry point; the status is 1 if a measurement failed."""
+    chosen = options(words)
+    if os.geteuid() != 0:
+        print("benchmarks need root: they make network namespaces", file=sys.stderr)
+        return 1
+    os.environ["PATH"] += ":/usr/sbin:/sbin"
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    machine = describe()
+    seed = random.SystemRandom().getrandbits(32) if chosen.seed is None else chosen.seed
+    started = time.strftime("%Y-%m-%dT%H-%M-%SZ", time.gmtime())
+    found = list(trials(chosen, seed))
+    text = report(found)
+    print("\n".join(f"{key}: {value}" for key, value in machine.items()), text, sep="\n\n")
+    chosen.output.mkdir(parents=True, exist_ok=True)
+    data = {"started": started, "seed": seed, "machine": machine, "trials": [dataclasses.asdict(t) for t in found]}
+    target = chosen.output / f"{started}.json"
+    target.write_text(json.dumps(data, indent=1) + "\n")
+    print(f"\ndata: {target}")
+    return 1 if any(trial.error for trial in found) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,65 @@
+# Copyright (c) 2026 The failover.carp authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Debian's keepalived as a peer to compare with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .daemon import Daemon
+from .process import Process
+from .segment import INTERFACE, Lab, with_prefix
+
+CONFIG = """\
+global_defs {{
+    router_id {host}
+    vrrp_version {version}
+}}
+vrrp_instance lab {{
+    state {state}
+    interface {interface}
+    virtual_router_id {vrid}
+    priority {priority}
+    advert_int {interval:g}
+    virtual_ipaddress {{
+        {address} dev {interface}
+    }}
+}}
+"""
+
+
+@dataclass(frozen=True)
+class KeepalivedOptions:
+    """What differs between two hosts or two settings."""
+
+    master: bool
+    priority: int
+    interval: float = 1.0
+    version: int = 2
+    vrid: int = 1
+
+
+class Keepalived(Daemon):
+    """One keepalived, VRRP part only, on one host, with the state its documentation gives to a host of that rank."""
+
+    def __init__(self, lab: Lab, host: str, address: str, options: KeepalivedOptions) -> None:
+        super().__init__(lab, host)
+        self.config = self.directory / "keepalived.conf"
+        self.config.write_text(
+            CONFIG.format(
+                host=host,
+                version=options.version,
+                state="MASTER" if options.master else "BACKUP",
+                interface=INTERFACE,
+                vrid=options.vrid,
+                priority=options.priority,
+                interval=options.interval,
+                address=with_prefix(address),
+            )
+        )
+
+    def _launch(self) -> Process:
+        argv = ["keepalived", "--dont-fork", "--log-console", "--no-syslog", "--log-detail", "--vrrp"]
+        argv += [f"--use-file={self.config}", f"--pid={self.directory / 'pid'}"]
+        return self.lab.spawn(self.host, [*argv, f"--vrrp_pid={self.directory / 'vrrp.pid'}"])

@@ -1,0 +1,144 @@
+# Copyright (c) 2026 The failover.carp authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Addresses: many of them, and other people's hands on them."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+
+import pytest
+from lab import INTERFACE, Carpd, Lab, Vip, with_prefix
+from pairs import STANDBY_SKEW
+
+QUICK = 0.25
+"""Seconds: far less than an interval, so that no advertisement's renewal can be what brought an address back."""
+
+
+def own_addresses(lab: Lab, host: str) -> list[str]:
+    return [with_prefix(address) for address in (lab.source(host), lab.source6(host))]
+
+
+@pytest.fixture(autouse=True)
+def cleared(lab: Lab) -> Iterator[None]:
+    """Leave the hosts as they were."""
+    yield
+    lab.clear()
+
+
+@pytest.fixture
+def alone(lab: Lab, vip: str) -> Carpd:
+    """The only carpd of the segment, master of its VIP."""
+    daemon = Carpd(lab, "a", [Vip("smtp", (vip,))])
+    daemon.start()
+    lab.wait_owner(vip, "a")
+    return daemon
+
+
+def test_several_vips_in_one_process(lab: Lab) -> None:
+    """Three vhids and four addresses; each host is preferred for some of them."""
+    mail, web, second_web, files = (lab.address(number) for number in range(1, 5))
+    ranks = {"a": (0, 0, STANDBY_SKEW), "b": (STANDBY_SKEW, STANDBY_SKEW, 0)}
+    daemons = {}
+    for host, (of_mail, of_web, of_files) in ranks.items():
+        daemons[host] = Carpd(
+            lab,
+            host,
+            [
+                Vip("mail", (mail,), vhid=1, options={"advskew": of_mail}),
+                Vip("web", (web, second_web), vhid=2, options={"advskew": of_web}),
+                Vip("files", (files,), vhid=3, options={"advskew": of_files}),
+            ],
+        )
+        daemons[host].start()
+    for address, host in ((mail, "a"), (web, "a"), (second_web, "a"), (files, "b")):
+        lab.wait_owner(address, host)
+    lab.wait_advert("b", since=0.0)
+    assert {advert.vhid for advert in lab.capture.after(0, "b")} == {3}
+    with lab.probe(second_web) as probe:
+        probe.wait_answering()
+        began = daemons["a"].send(signal.SIGTERM)
+        for address in (mail, web, second_web, files):
+            lab.wait_owner(address, "b")
+        assert daemons["a"].process.wait() == 0
+        probe.wait_answering(after=time.monotonic())
+    assert probe.result.lost == 0
+    assert lab.owners.changes(files, began) == []
+    assert lab.hosts["a"].addresses(INTERFACE) == own_addresses(lab, "a")
+    virtual = {with_prefix(address) for address in (mail, web, second_web, files)}
+    assert set(lab.hosts["b"].addresses(INTERFACE)) == {*own_addresses(lab, "b"), *virtual}
+    assert [status["state"] for status in daemons["b"].all_status()] == ["MASTER"] * 3
+
+
+def test_address_deleted_by_hand_is_back(lab: Lab, vip: str, alone: Carpd) -> None:
+    before = alone.status()
+    for _repetition in range(5):
+        began = time.monotonic()
+        lab.hosts["a"].ip("addr", "del", with_prefix(vip), "dev", INTERFACE)
+        lab.wait(lambda began=began: len(lab.owners.changes(vip, began)) == 2, "gone and back")  # type: ignore[misc]
+        (gone, _host, minus), (back, _same, plus) = lab.owners.changes(vip, began)
+        assert (minus, plus) == ("-", "+")
+        assert back - gone < QUICK
+        lab.wait(lambda back=back: lab.capture.announced(back, "a", vip), "it is announced")  # type: ignore[misc]
+    after = alone.status()
+    assert (after["state"], after["transitions"]) == (before["state"], before["transitions"])
+
+
+def test_address_flushed_with_all_others_comes_back_with_them(lab: Lab, vip: str, alone: Carpd) -> None:
+    """What a restart of the network does: the host's own address goes too, and carpd waits for that."""
+    own = with_prefix(lab.source("a"))
+    lab.hosts["a"].ip("-4", "addr", "flush", "dev", INTERFACE, "scope", "global")
+    alone.wait_state("INIT")
+    assert lab.owners.holders(vip) == []
+    lab.hosts["a"].ip("addr", "add", own, "dev", INTERFACE)
+    lab.wait_owner(vip, "a")
+
+
+def test_release_removes_what_a_killed_daemon_left(lab: Lab, vip: str, alone: Carpd) -> None:
+    alone.kill()
+    assert with_prefix(vip) in lab.hosts["a"].addresses(INTERFACE)
+    done = alone.cli("release")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert lab.hosts["a"].addresses(INTERFACE) == own_addresses(lab, "a")
+    assert alone.cli("release").returncode == 0, "nothing to remove is no error"
+
+
+def test_restart_after_kill_begins_as_backup(lab: Lab, vip: str, alone: Carpd) -> None:
+    """The address that the killed daemon left is removed at once: a peer may have it by now."""
+    began = alone.kill()
+    alone.start()
+    lab.wait_gone(vip, "a")
+    assert alone.status()["state"] == "BACKUP"
+    lab.wait_owner(vip, "a")
+    assert [(host, sign) for _when, host, sign in lab.owners.changes(vip, began)] == [("a", "-"), ("a", "+")]
+
+
+def test_somebody_elses_permanent_address_is_left_alone(lab: Lab, vip: str) -> None:
+    """An administrator has configured the VIP for good: carpd says so and waits, rather than fight."""
+    lab.hosts["b"].ip("addr", "add", with_prefix(vip), "dev", INTERFACE)
+    daemon = Carpd(lab, "b", [Vip("smtp", (vip,))])
+    daemon.start()
+    assert vip in daemon.wait_state("INIT")["reason"]
+    assert daemon.cli("release").returncode == 0
+    assert with_prefix(vip) in lab.hosts["b"].addresses(INTERFACE)
+    lab.hosts["b"].ip("addr", "del", with_prefix(vip), "dev", INTERFACE)
+    daemon.wait_state("BACKUP")
+
+
+def test_interface_that_comes_goes_and_returns(lab: Lab) -> None:
+    """The daemon waits for its interface and needs no restart when it is made anew."""
+    host, address = lab.hosts["a"], "10.78.0.100"
+    daemon = Carpd(lab, "a", [Vip("late", (address,), vhid=9, interface="late0")])
+    daemon.start()
+    daemon.wait_state("INIT")
+    for _repetition in range(2):
+        host.ip("link", "add", "name", "late0", "type", "veth", "peer", "name", "late1")
+        host.ip("addr", "add", "10.78.0.1/24", "dev", "late0")
+        for end in ("late0", "late1"):
+            host.ip("link", "set", "dev", end, "up")
+        lab.wait_owner(address, "a")
+        host.ip("link", "del", "dev", "late0")
+        lab.wait_gone(address, "a")
+        assert "late0" in daemon.wait_state("INIT")["reason"]
