@@ -1,0 +1,675 @@
+# Copyright (c) 2026 The failover.carp authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The daemon's loop, turn by turn: a story tells what happens before each turn, and what must have been done by then.
+
+Kernel, guard, wires, signals and clock are stand-ins; the loop, its selector and the control socket are real.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import selectors
+import signal
+import socket
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator
+from ipaddress import IPv4Address, IPv4Interface
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from ansible_collections.failover.carp.plugins.module_utils.carpd import daemon as daemon_module
+from ansible_collections.failover.carp.plugins.module_utils.carpd import wires as wires_module
+from ansible_collections.failover.carp.plugins.module_utils.carpd.config import Vip, load
+from ansible_collections.failover.carp.plugins.module_utils.carpd.daemon import Daemon
+from ansible_collections.failover.carp.plugins.module_utils.carpd.digest import Digest
+from ansible_collections.failover.carp.plugins.module_utils.carpd.netlink import (
+    AddressGone,
+    AddressThere,
+    Link,
+    LinkGone,
+    Missed,
+)
+from ansible_collections.failover.carp.plugins.module_utils.carpd.packet import (
+    GROUPS,
+    Advertisement,
+    Datagram,
+    PacketError,
+)
+
+ETH1 = Link(3, "eth1", bytes.fromhex("020000000001"), True)
+OWN = AddressThere(3, IPv4Interface("172.17.0.75/20"), False)
+VIRTUAL = IPv4Interface("172.17.0.74/20")
+PEER = IPv4Address("172.17.0.76")
+SMTP = "[vip smtp]\ninterface = eth1\nvhid = 1\naddresses = 172.17.0.74/20\npassword = sesame\n"
+IMAP = "[vip imap]\ninterface = eth1\nvhid = 2\naddresses = 172.17.0.73/20\npassword = sesame\n"
+PASS_TIME = "pass time"  # what a story says when nothing happens until the loop's next deadline
+
+Story = Iterator[Any]
+
+
+class World:
+    """Everything around the daemon."""
+
+    def __init__(self, config: Path) -> None:
+        self.config = config
+        self.now = 1000.0
+        self.links: list[Link] = [ETH1]
+        self.addresses: list[AddressThere] = [OWN]
+        self.done: list[tuple[Any, ...]] = []
+        self.wires: list[Wire] = []
+        self.watch: Watch
+        self.guard: Guard
+        self.daemon: Daemon
+        self.signals, self.signalled = socket.socketpair()
+        self.signalled.setblocking(False)
+        self.reverse = False
+        self.unusable: set[str] = set()
+
+    def take(self) -> list[str]:
+        done, self.done = self.done, []
+        return [" ".join(map(str, each)) for each in done]
+
+    def send(self, number: signal.Signals) -> None:
+        self.signals.send(bytes((number,)))
+
+    def happen(self, *notices: Any) -> None:
+        self.watch.notices.extend(notices)
+        self.watch.far.send(b"x")
+
+    def arrive(self, advbase: int = 1, advskew: int = 0, vhid: int = 1, address: str = "172.17.0.74") -> None:
+        mac = Digest(b"sesame", vhid, [IPv4Address(address)]).mac(7)
+        payload = Advertisement(vhid, advbase, advskew, 0, 7, mac).encode()
+        self.wires[-1].put(Datagram(PEER, GROUPS[4], payload))
+
+    def states(self) -> dict[str, str]:
+        return {one["name"]: one["state"] for one in self.daemon._answer("status")}
+
+
+class Watch:
+    def __init__(self) -> None:
+        self.near, self.far = socket.socketpair()
+        self.notices: deque[Any] = deque()
+
+    def fileno(self) -> int:
+        return self.near.fileno()
+
+    def read(self) -> Iterator[Any]:
+        self.near.recv(4096)
+        while self.notices:
+            yield self.notices.popleft()
+
+    def close(self) -> None:
+        self.near.close()
+        self.far.close()
+
+
+class Requests:
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def links(self) -> list[Link]:
+        return self._world.links
+
+    def addresses(self) -> list[AddressThere]:
+        return self._world.addresses
+
+    def add(self, index: int, addresses: Iterable[Any], _lease: int) -> None:
+        self._world.done.append(("add", index, *addresses))
+
+    def hold(self, index: int, addresses: Iterable[Any], _lease: int) -> None:
+        self._world.done.append(("hold", index, *addresses))
+
+    def release(self, index: int, addresses: Iterable[Any]) -> None:
+        self._world.done.append(("release", index, *addresses))
+
+    def close(self) -> None:
+        self._world.done.append(("requests closed",))
+
+
+class Wire:
+    def __init__(self, world: World, name: str, ifindex: int, mac: bytes, version: int) -> None:
+        if name in world.unusable:
+            raise OSError(errno.EPERM, "Operation not permitted")
+        self._world = world
+        self.name, self.ifindex, self.mac, self.version = name, ifindex, mac, version
+        self.near, self.far = socket.socketpair()
+        self.incoming: deque[Any] = deque()
+        self.closed = False
+        world.wires.append(self)
+
+    def put(self, *datagrams: Any) -> None:
+        self.incoming.extend(datagrams)
+        self.far.send(b"x")
+
+    def fileno(self) -> int:
+        return self.near.fileno()
+
+    def read(self) -> Iterator[Any]:
+        self.near.recv(4096)  # of a closed socket, this fails as a real one does
+        while self.incoming:
+            yield self.incoming.popleft()
+
+    def send(self, packet: bytes) -> None:
+        one = Advertisement.decode(Datagram.decode(packet).payload)
+        self._world.done.append(("send", f"{one.vhid}:{one.advbase}/{one.advskew}"))
+
+    def announce(self, address: Any) -> None:
+        self._world.done.append(("announce", address))
+
+    def close(self) -> None:
+        self.closed = True
+        self.near.close()
+        self.far.close()
+
+
+class Guard:
+    def __init__(self) -> None:
+        self.near, self.far = socket.socketpair()
+        self.patience = float("inf")
+        self.acted = False
+        self.beats = self.replaced = 0
+
+    def fileno(self) -> int:
+        return self.near.fileno()
+
+    def beat(self) -> None:
+        self.beats += 1
+
+    def hold(self, _vip: Vip, _link: Link, _bow_outs: Collection[bytes], patience: float) -> None:
+        self.patience = patience
+
+    def release(self, _name: str) -> None:
+        self.patience = float("inf")
+
+    def die(self) -> None:
+        self.far.close()
+
+    def replace(self) -> None:
+        self.close()
+        self.near, self.far = socket.socketpair()
+        self.acted = False
+        self.replaced += 1
+
+    def close(self) -> None:
+        self.near.close()
+        self.far.close()
+
+
+class Scripted(selectors.SelectSelector):
+    """Before each turn, the story goes on. At its end the daemon is told to end, and time passes until it does."""
+
+    world: World
+    story: Story
+    turns = 0
+    over = False
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        self.turns += 1
+        assert self.turns < 2000, "the daemon does not end"
+        wish = None if self.over else next(self.story, self)
+        if wish is self:
+            self.over = True
+            self.world.send(signal.SIGTERM)
+        elif wish == PASS_TIME or self.over:
+            assert timeout is not None, "nothing would ever happen again"
+            self.world.now += timeout
+        order = [key.fd for key in self.get_map().values()]
+        ready = sorted(super().select(0), key=lambda pair: order.index(pair[0].fd))
+        return ready[::-1] if self.world.reverse else ready
+
+
+@pytest.fixture(name="world")
+def world_(
+    tmp_path: Path, socket_dir: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> Iterator[World]:
+    root = logging.getLogger()
+    level = root.level
+    world = World(tmp_path / "carpd.conf")
+    world.config.write_text(SMTP)
+    world.watch, world.guard = Watch(), Guard()
+    clock = SimpleNamespace(monotonic=lambda: world.now)
+    monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
+    monkeypatch.setattr(daemon_module, "time", clock)
+    monkeypatch.setattr(daemon_module, "gc", SimpleNamespace(collect=lambda: None, freeze=lambda: None))
+    monkeypatch.setattr(daemon_module, "Requests", lambda: Requests(world))
+    monkeypatch.setattr(daemon_module, "Watch", lambda: world.watch)
+    monkeypatch.setattr(daemon_module, "Guard", lambda: world.guard)
+    monkeypatch.setattr(daemon_module, "_signal_socket", lambda: world.signalled)
+    monkeypatch.setattr(wires_module, "Wire", lambda *arguments: Wire(world, *arguments))
+    world.socket = str(socket_dir / "control.sock")
+    yield world
+    root.setLevel(level)
+    for one in (world.watch, world.guard, world.signals, world.signalled, *world.wires):
+        one.close()
+
+
+def run(world: World, monkeypatch: pytest.MonkeyPatch, tell: Callable[[], Story]) -> None:
+    """Run the daemon while a story is told, and then until it has ended."""
+    selector = Scripted()
+    selector.world, selector.story = world, tell()
+    kinds = SimpleNamespace(SelectSelector=lambda: selector, EVENT_READ=selectors.EVENT_READ)
+    monkeypatch.setattr(daemon_module, "selectors", kinds)
+    world.daemon = Daemon(str(world.config), load(str(world.config)), world.socket)
+    world.daemon.run()
+    assert selector.over or next(selector.story, selector) is selector, "the daemon ended before the story"
+    assert not Path(world.socket).exists()
+    assert all(wire.closed for wire in world.wires)
+    assert world.done[-1] == ("requests closed",)
+
+
+@pytest.fixture(name="play")
+def play_(world: World, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], Story]], None]:
+    return lambda tell: run(world, monkeypatch, tell)
+
+
+Play = Callable[[Callable[[], Story]], None]
+
+
+def until_master(world: World) -> Story:
+    for _turn in range(100):
+        if "MASTER" in world.states().values():
+            return
+        yield PASS_TIME
+    raise AssertionError(world.states())
+
+
+class TestFromStartToEnd:
+    def test_alone(self, world: World, play: Play) -> None:
+        def tell() -> Story:
+            yield
+            assert world.states() == {"smtp": "BACKUP"}
+            yield from until_master(world)
+            assert world.now == 1003.0
+            assert world.take()[:3] == ["add 3 172.17.0.74/20", "announce 172.17.0.74", "send 1:1/0"]
+            world.send(signal.SIGTERM)
+            yield
+            assert world.take()[0] == "send 1:255/255", "it says goodbye first"
+            assert world.states() == {"smtp": "MASTER"}
+            yield
+            assert not any("release" in each for each in world.take()), "and holds the address meanwhile"
+            world.arrive(advskew=100)
+            yield
+
+        play(tell)
+        assert world.take() == ["release 3 172.17.0.74/20", "requests closed"]
+
+    def test_nobody_takes_over(self, world: World, play: Play) -> None:
+        def tell() -> Story:
+            yield from until_master(world)
+
+        play(tell)
+        assert world.now <= 1003.0 + 2.0
+
+    def test_told_twice_it_does_not_wait(self, world: World, play: Play) -> None:
+        times = []
+
+        def tell() -> Story:
+            yield from until_master(world)
+            world.send(signal.SIGTERM)
+            yield
+            times.append(world.now)
+            world.send(signal.SIGTERM)
+
+        play(tell)
+        assert world.now == times[0]
+
+    def test_what_fails_still_leaves_nothing_behind(self, world: World, play: Play) -> None:
+        def tell() -> Story:
+            yield from until_master(world)
+            world.take()
+            raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            play(tell)
+        assert "release 3 172.17.0.74/20" in world.take()
+        assert all(wire.closed for wire in world.wires)
+
+
+class TestInterfaces:
+    def test_comes_later(self, world: World, play: Play, caplog: pytest.LogCaptureFixture) -> None:
+        world.links, world.addresses = [], []
+
+        def tell() -> Story:
+            yield
+            assert world.states() == {"smtp": "INIT"}
+            assert caplog.messages == ["smtp: there is no interface eth1"]
+            world.happen(ETH1)
+            yield
+            world.happen(OWN)
+            yield
+            yield
+            assert world.states() == {"smtp": "BACKUP"}
+
+        play(tell)
+
+    def test_goes_down_and_up(self, world: World, play: Play) -> None:
+        def tell() -> Story:
+            yield from until_master(world)
+            world.take()
+            world.happen(ETH1._replace(running=False))
+            yield
+            yield
+            assert world.states() == {"smtp": "INIT"}
+            assert world.take() == ["send 1:255/255", "release 3 172.17.0.74/20"]
+            assert world.wires[0].closed
+            world.happen(ETH1)
+            yield
+            yield from until_master(world)
+            assert len(world.wires) == 2
+
+        play(tell)
+
+    @pytest.mark.parametrize("reverse", [False, True])
+    @pytest.mark.parametrize(
+        "notice",
+        [LinkGone(3), ETH1._replace(running=False), ETH1._replace(name="wan")],
+        ids=["gone", "down", "renamed"],
+    )
+    def test_goes_while_a_packet_waits(self, world: World, play: Play, notice: Any, reverse: bool) -> None:
+        """Both are ready in one turn, and the wire may be closed before it is its turn to be read."""
+
+        def tell() -> Story:
+            yield
+            world.reverse = reverse
+            world.arrive()
+            world.happen(notice)
+            yield
+            yield
+            assert world.states() == {"smtp": "INIT"}
+
+        play(tell)
+
+    def test_is_replaced_by_another_of_its_name(self, world: World, play: Play) -> None:
+        def tell() -> Story:
+            yield from until_master(world)
+            world.take()
+            world.happen(LinkGone(3), ETH1._replace(ifindex=9), OWN._replace(ifindex=9))
+            yield
+            yield
+            assert "release 3 172.17.0.74/20" in world.take()
+            assert [(wire.ifindex, wire.closed) for wire in world.wires] == [(3, True), (9, False)]
+            yield from until_master(world)
+            assert "add 9 172.17.0.74/20" in world.take()
+
+        play(tell)
+
+    def test_cannot_be_used(self, world: World, play: Play) -> None:
+        world.unusable = {"eth1"}
+
+        def tell() -> Story:
+            yield
+            (one,) = world.daemon._answer("status")
+            assert (one["state"], one["reason"]) == ("INIT", "eth1 cannot be used: Operation not permitted")
+
+        play(tell)
+
+    def test_what_the_kernel_did_not_tell_is_looked_up(self, world: World, play: Play) -> None:
+        def tell() -> Story:
+            yield
+            world.links = [ETH1._replace(running=False)]
+            world.happen(Missed())
+            yield
+            yield
+            assert world.states() == {"smtp": "INIT"}
+
+        play(tell)
+
+
+class TestAddresses:
+    def test_what_a_dead_daemon_left_is_removed_first(
+        self, world: World, play: Play, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        world.addresses = [OWN, AddressThere(3, VIRTUAL, True)]
+
+        def tell() -> Story:
+            yield
+            assert world.take() == ["release 3 172.17.0.74/20"]
+            assert "smtp: removed 172.17.0.74/20, which a dead daemon had left on eth1" in caplog.messages
+            assert world.states() == {"smtp": "BACKUP"}
+
+        play(tell)
+
+    def test_one_that_is_there_for_good_is_not_touched(self, world: World, play: Play) -> None:
+        world.addresses = [OWN, AddressThere(3, VIRTUAL, False)]
+
+        def tell() -> Story:
+            yield
+            assert world.take() == []
+            assert world.states() == {"smtp": "INIT"}
+
+        play(tell)
+
+    def test_one_that_is_taken_away_is_put_back(self, world: World, play: Play) -> None:
+        def tell() -> Story:
+            yield from until_master(world)
+            world.happen(AddressThere(3, VIRTUAL, True))
+            yield
+            yield
+            world.take()
+            world.happen(AddressGone(3, VIRTUAL))
+            yield
+            yield
+            done = world.take()
+            assert done.index("hold 3 172.17.0.74/20") < done.index("announce 172.17.0.74")
+            assert world.states() == {"smtp": "MASTER"}
+
+        play(tell)
+
+    def test_the_own_one_goes(self, world: World, play: Play) -> None:
+        def tell() -> Story:
+            yield from until_master(world)
+            world.happen(AddressGone(3, OWN.address))
+            yield
+            yield
+            assert world.states() == {"smtp": "INIT"}
+            assert world.daemon._answer("status")[0]["reason"] == "eth1 has no IPv4 address of its own"
+
+        play(tell)
+
+
+class TestPackets:
+    def test_those_that_wait_already_are_no_silence(self, world: World, play: Play) -> None:
+        """A daemon that comes late has to read first what it would else have missed."""
+
+        def tell() -> Story:
+            yield
+            world.arrive()
+            yield
+            world.now += 60.0
+            world.arrive()
+            yield
+            yield
+            assert world.states() == {"smtp": "BACKUP"}
+            assert world.take() == []
+
+        play(tell)
+
+    def test_what_is_no_advertisement_is_passed_over(self, world: World, play: Play) -> None:
+        def tell() -> Story:
+            yield
+            world.wires[0].put(PacketError("ttl"), PacketError("short"))
+            world.arrive()
+            yield
+            yield
+            (one,) = world.daemon._answer("status")
+            assert one["refused"] == {}
+            assert one["master"]["source"] == str(PEER)
+
+        play(tell)
+
+    def test_each_virtual_host_gets_its_own(self, world: World, play: Play) -> None:
+        world.config.write_text(SMTP + IMAP)
+
+        def tell() -> Story:
+            yield
+            world.arrive(vhid=2, address="172.17.0.73")
+            yield
+            yield
+            masters = {one["name"]: bool(one["master"]) for one in world.daemon._answer("status")}
+            assert masters == {"smtp": False, "imap": True}
+            assert len(world.wires) == 1, "they share their wire"
+
+        play(tell)
+
+
+class TestReload:
+    def test_what_did_not_change_is_not_touched(self, world: World, play: Play) -> None:
+        def tell() -> Story:
+            yield from until_master(world)
+            world.take()
+            world.config.write_text(SMTP + IMAP)
+            world.send(signal.SIGHUP)
+            yield
+            yield
+            assert world.states() == {"smtp": "MASTER", "imap": "BACKUP"}
+            assert world.take() == []
+
+        play(tell)
+
+    def test_another_timing_is_taken_over_in_place(self, world: World, play: Play) -> None:
+        def tell() -> Story:
+            yield from until_master(world)
+            world.take()
+            world.config.write_text(SMTP + "advskew = 9\n")
+            world.send(signal.SIGHUP)
+            yield
+            yield
+            assert world.take()[0] == "send 1:1/9"
+            assert world.states() == {"smtp": "MASTER"}
+
+        play(tell)
+
+    def test_another_identity_hands_over_before_it_begins_anew(self, world: World, play: Play) -> None:
+        def tell() -> Story:
+            yield from until_master(world)
+            world.take()
+            world.config.write_text(SMTP.replace("vhid = 1", "vhid = 5"))
+            world.send(signal.SIGHUP)
+            yield
+            yield
+            assert world.take()[0] == "send 1:255/255"
+            assert [one["vhid"] for one in world.daemon._answer("status")] == [1]
+            world.arrive(advskew=100)
+            yield
+            yield
+            assert world.take() == ["release 3 172.17.0.74/20"]
+            assert [(one["vhid"], one["state"]) for one in world.daemon._answer("status")] == [(5, "BACKUP")]
+
+        play(tell)
+
+    def test_what_is_no_longer_configured_goes(self, world: World, play: Play) -> None:
+        world.config.write_text(SMTP + IMAP)
+
+        def tell() -> Story:
+            yield
+            world.config.write_text(IMAP)
+            world.send(signal.SIGHUP)
+            yield
+            yield
+            assert world.states() == {"imap": "BACKUP"}
+
+        play(tell)
+
+    def test_a_broken_file_changes_nothing(self, world: World, play: Play, caplog: pytest.LogCaptureFixture) -> None:
+        def tell() -> Story:
+            yield from until_master(world)
+            world.take()
+            world.config.write_bytes(b"[vip smtp]\n\xff\0")
+            world.send(signal.SIGHUP)
+            yield
+            yield
+            assert world.take() == []
+            assert world.states() == {"smtp": "MASTER"}
+            assert caplog.messages[-1] == "the configuration was not reloaded; the old one stays in force"
+
+        play(tell)
+
+
+class TestSignals:
+    def test_to_look(self, world: World, play: Play, caplog: pytest.LogCaptureFixture) -> None:
+        def tell() -> Story:
+            yield
+            world.send(signal.SIGUSR1)
+            yield
+            yield
+            assert caplog.messages[-1] == "smtp: BACKUP: eth1 is ready"
+
+        play(tell)
+
+    def test_to_step_down(self, world: World, play: Play) -> None:
+        def tell() -> Story:
+            yield from until_master(world)
+            world.take()
+            world.send(signal.SIGUSR2)
+            yield
+            yield
+            assert world.take()[0] == "send 1:255/255"
+            world.arrive(advskew=100)
+            yield
+            yield
+            assert world.states() == {"smtp": "BACKUP"}
+
+        play(tell)
+
+
+class TestGuard:
+    def test_it_hears_of_every_turn(self, world: World, play: Play) -> None:
+        def tell() -> Story:
+            yield from until_master(world)
+            beats = world.guard.beats
+            yield PASS_TIME
+            yield PASS_TIME
+            assert world.guard.beats == beats + 2
+
+        play(tell)
+
+    def test_a_turn_comes_often_enough_for_it(self, world: World, play: Play) -> None:
+        world.config.write_text(SMTP + "advbase = 100\n")
+
+        def tell() -> Story:
+            yield from until_master(world)
+            world.guard.patience = 0.3
+            yield PASS_TIME
+            before = world.now
+            yield PASS_TIME
+            yield
+            assert world.now - before <= 0.3 / 2
+
+        play(tell)
+
+    def test_it_dies_and_is_replaced_and_nothing_moves(self, world: World, play: Play) -> None:
+        def tell() -> Story:
+            yield from until_master(world)
+            world.take()
+            world.guard.die()
+            yield
+            yield
+            assert world.guard.replaced == 1
+            assert world.states() == {"smtp": "MASTER"}
+            assert world.take() == []
+
+        play(tell)
+
+    @pytest.mark.parametrize("reverse", [False, True])
+    def test_it_acted_while_the_daemon_hung(self, world: World, play: Play, reverse: bool) -> None:
+        world.config.write_text(SMTP + "preempt = no\n")
+
+        def tell() -> Story:
+            yield from until_master(world)
+            world.take()
+            world.now += 1.2
+            world.guard.acted = True
+            world.guard.die()
+            world.arrive(advskew=100)  # by now, the peer has taken over
+            world.reverse = reverse
+            yield
+            yield
+            assert world.guard.replaced == 1
+            assert world.states() == {"smtp": "BACKUP"}
+            assert [each for each in world.take() if not each.startswith("release")] == [], "it does not insist"
+
+        play(tell)

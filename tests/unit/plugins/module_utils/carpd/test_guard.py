@@ -1,0 +1,360 @@
+# Copyright (c) 2026 The failover.carp authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The guard: it gives up what is held when the daemon dies or hangs, and nothing else, and never otherwise.
+
+Real processes, killed and stopped for real; but in place of the kernel's addresses and of the wire, the guard writes
+into a named pipe. That is inherited by its name: a guard closes every descriptor that it has from the daemon.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from ipaddress import ip_interface
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.failover.carp.plugins.module_utils.carpd import guard as guard_module
+from ansible_collections.failover.carp.plugins.module_utils.carpd.config import Vip
+from ansible_collections.failover.carp.plugins.module_utils.carpd.guard import Guard
+from ansible_collections.failover.carp.plugins.module_utils.carpd.netlink import Link
+
+PATIENCE = 15.0  # of a test, for what should happen at once
+LONG = 3600.0  # of a guard, where the daemon is not meant to hang
+ETH1, ETH2 = Link(3, "eth1", bytes(6), True), Link(4, "eth2", bytes(6), True)
+
+
+def vip(name: str, *addresses: str) -> Vip:
+    interfaces = tuple(ip_interface(address) for address in addresses)
+    return Vip(name, "eth1", 1, interfaces, b"sesame", 1, 0, True, 3, None)
+
+
+SMTP, IMAP = vip("smtp", "172.17.0.74/20", "2001:db8::74/64"), vip("imap", "10.0.0.1/8")
+
+
+def read_some(descriptor: int) -> bytes:
+    assert select.select([descriptor], [], [], PATIENCE)[0]
+    return os.read(descriptor, 65536)
+
+
+class Record:
+    """What guards do, as lines in a named pipe."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = str(path)
+        os.mkfifo(self.path)
+        self._reader = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK)
+        # With a writer of our own the pipe never ends.
+        self._writer = os.open(self.path, os.O_WRONLY)
+        self._text = ""
+
+    def write(self, line: str) -> None:
+        descriptor = os.open(self.path, os.O_WRONLY)
+        os.write(descriptor, f"{line}\n".encode())
+        os.close(descriptor)
+
+    def lines(self, count: int) -> list[str]:
+        """Wait for so many lines and return them."""
+        deadline = time.monotonic() + PATIENCE
+        while self._text.count("\n") < count:
+            ready, _, _ = select.select([self._reader], [], [], max(0.0, deadline - time.monotonic()))
+            assert ready, f"only this came: {self._text!r}"
+            self._text += os.read(self._reader, 65536).decode()
+        found, self._text = self._text.splitlines(), ""
+        return found
+
+    def nothing(self) -> bool:
+        """Tell whether nothing was written so far."""
+        return not self._text and not select.select([self._reader], [], [], 0.0)[0]
+
+    def close(self) -> None:
+        os.close(self._reader)
+        os.close(self._writer)
+
+
+@pytest.fixture(name="record")
+def record_(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Record]:
+    record = Record(tmp_path / "record")
+
+    class Requests:
+        def release(self, index: int, addresses: list[Any]) -> None:
+            if index == ETH2.ifindex:
+                record.write("eth2 is gone")
+                raise OSError(19, "No such device")
+            record.write(f"release {index} {' '.join(map(str, addresses))}")
+
+    monkeypatch.setattr(guard_module, "Requests", Requests)
+    monkeypatch.setattr(guard_module, "send_once", lambda name, packet: record.write(f"send {name} {packet.hex()}"))
+    yield record
+    record.close()
+
+
+class Daemon:
+    """A process that has a guard, does some work, says so, and then waits to be killed."""
+
+    def __init__(self, work: Callable[[Guard], None]) -> None:
+        reader, writer = os.pipe()
+        self.pid = os.fork()
+        if self.pid == 0:
+            try:
+                one = Guard()
+                work(one)
+                os.write(writer, str(one.pid).encode())
+                os.close(writer)
+                signal.pause()
+            except BaseException:
+                os.write(writer, traceback.format_exc().encode())
+            finally:
+                os._exit(1)
+        os.close(writer)
+        # This ends when the guard, too, has closed the pipe that it inherited: from then on it is on duty.
+        said = b""
+        while piece := read_some(reader):
+            said += piece
+        os.close(reader)
+        assert said.isdigit(), said.decode()
+        self.guard = int(said)
+
+    def kill(self) -> None:
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+
+
+def is_gone(pid: int) -> bool:
+    """Wait until a process that is not our child has ended."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        return bool(select.select([descriptor], [], [], PATIENCE)[0])
+    finally:
+        os.close(descriptor)
+
+
+def hold(name: Vip = SMTP, link: Link = ETH1, patience: float = LONG) -> Callable[[Guard], None]:
+    return lambda one: one.hold(name, link, [b"\xab\xcd"], patience)
+
+
+RELEASED = ["release 3 172.17.0.74/20 2001:db8::74/64", "send eth1 abcd"]
+
+
+class TestDaemonDies:
+    def test_the_addresses_go_first_and_then_the_goodbye(
+        self, record: Record, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        daemon = Daemon(hold())
+        assert record.nothing()
+        daemon.kill()
+        assert record.lines(2) == RELEASED
+        assert is_gone(daemon.guard)
+        assert capfd.readouterr().err == "guard: the daemon died: gave up smtp\n"
+
+    def test_for_the_journal(
+        self, record: Record, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setenv("JOURNAL_STREAM", "8:1")
+        daemon = Daemon(hold())
+        daemon.kill()
+        record.lines(2)
+        assert is_gone(daemon.guard)
+        assert capfd.readouterr().err == "<3>guard: the daemon died: gave up smtp\n"
+
+    def test_everything_that_is_held(self, record: Record) -> None:
+        def work(one: Guard) -> None:
+            one.hold(SMTP, ETH1, [b"\xab\xcd"], LONG)
+            one.hold(IMAP, ETH1, [b"\xef"], LONG)
+
+        Daemon(work).kill()
+        assert record.lines(4) == [*RELEASED, "release 3 10.0.0.1/8", "send eth1 ef"]
+
+    def test_not_what_was_released(self, record: Record) -> None:
+        def work(one: Guard) -> None:
+            one.hold(IMAP, ETH1, [b"\xef"], LONG)
+            one.hold(SMTP, ETH1, [b"\xab\xcd"], LONG)
+            one.release("imap")
+
+        daemon = Daemon(work)
+        daemon.kill()
+        assert record.lines(2) == RELEASED
+        assert is_gone(daemon.guard)
+        assert record.nothing()
+
+    def test_the_latest_goodbye_counts(self, record: Record) -> None:
+        def work(one: Guard) -> None:
+            one.hold(SMTP, ETH1, [b"\x01"], LONG)
+            one.hold(SMTP, ETH1, [b"\x02"], LONG)
+
+        Daemon(work).kill()
+        assert record.lines(2)[1] == "send eth1 02"
+
+    def test_one_that_fails_does_not_stop_the_next(self, record: Record) -> None:
+        def work(one: Guard) -> None:
+            one.hold(IMAP, ETH2, [b"\xef"], LONG)
+            one.hold(SMTP, ETH1, [b"\xab\xcd"], LONG)
+
+        Daemon(work).kill()
+        assert record.lines(3) == ["eth2 is gone", *RELEASED]
+
+    @pytest.mark.parametrize("released", [False, True])
+    def test_nothing_is_held(self, record: Record, capfd: pytest.CaptureFixture[str], released: bool) -> None:
+        def work(one: Guard) -> None:
+            if released:
+                one.hold(SMTP, ETH1, [b"\xab\xcd"], LONG)
+            one.release("smtp")
+
+        daemon = Daemon(work)
+        daemon.kill()
+        assert is_gone(daemon.guard)
+        assert record.nothing()
+        assert capfd.readouterr().err == ""
+
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2])
+    def test_signals_for_the_daemon_do_not_end_its_guard(self, record: Record, number: int) -> None:
+        daemon = Daemon(hold())
+        os.kill(daemon.guard, number)
+        assert os.getsid(daemon.guard) == daemon.guard, "and those for its session do not reach it"
+        daemon.kill()
+        assert record.lines(2) == RELEASED
+
+
+class TestDaemonHangs:
+    def test_stopped(self, record: Record, capfd: pytest.CaptureFixture[str]) -> None:
+        daemon = Daemon(hold(patience=0.1))
+        os.kill(daemon.pid, signal.SIGSTOP)
+        assert record.lines(2) == RELEASED
+        assert is_gone(daemon.guard)
+        text = capfd.readouterr().err
+        assert text.startswith("guard: the daemon did not work for 0.")
+        assert text.endswith(" s: gave up smtp\n")
+        daemon.kill()
+
+    def test_the_shortest_patience_counts(self, record: Record) -> None:
+        def work(one: Guard) -> None:
+            one.hold(IMAP, ETH1, [b"\xef"], LONG)
+            one.hold(SMTP, ETH1, [b"\xab\xcd"], 0.1)
+            assert one.patience == 0.1
+
+        daemon = Daemon(work)
+        assert record.lines(4) == ["release 3 10.0.0.1/8", "send eth1 ef", *RELEASED]
+        daemon.kill()
+
+    def test_without_anything_held_there_is_no_hurry(self, record: Record) -> None:
+        def work(one: Guard) -> None:
+            one.hold(SMTP, ETH1, [b"\xab\xcd"], 0.05)
+            one.release("smtp")
+            # A beat is missing, but nothing is held any more: wait for what must not come.
+            assert not select.select([one], [], [], 0.3)[0]
+            assert not one.acted
+
+        daemon = Daemon(work)
+        daemon.kill()
+        assert is_gone(daemon.guard)
+        assert record.nothing()
+
+
+@pytest.fixture(name="guard")
+def guard_(record: Record) -> Iterator[Guard]:
+    """A guard of this very process."""
+    one = Guard()
+    yield one
+    one.close()
+
+
+class TestGuard:
+    def test_dismissed_it_does_nothing(self, record: Record, capfd: pytest.CaptureFixture[str]) -> None:
+        one = Guard()
+        one.hold(SMTP, ETH1, [b"\xab\xcd"], LONG)
+        one.close()
+        with pytest.raises(ChildProcessError):
+            os.waitpid(one.pid, os.WNOHANG)
+        assert record.nothing()
+        assert capfd.readouterr().err == ""
+
+    def test_beats_keep_it_quiet(self, record: Record, guard: Guard) -> None:
+        guard.hold(SMTP, ETH1, [b"\xab\xcd"], 1.0)
+        end = time.monotonic() + 1.5
+        while time.monotonic() < end:
+            guard.beat()
+            assert not select.select([guard], [], [], 0.02)[0]
+        assert not guard.acted
+        assert record.nothing()
+
+    def test_without_beats_it_acts_and_says_so(self, record: Record, guard: Guard) -> None:
+        guard.beat()
+        guard.hold(SMTP, ETH1, [b"\xab\xcd"], 0.05)
+        assert select.select([guard], [], [], PATIENCE)[0], "its end is noticed by the loop"
+        assert guard.acted
+        assert record.lines(2) == RELEASED
+
+    def test_a_later_beat_does_not_hide_that_it_acted(self, record: Record, guard: Guard) -> None:
+        guard.hold(SMTP, ETH1, [b"\xab\xcd"], 0.05)
+        assert select.select([guard], [], [], PATIENCE)[0]
+        guard.beat()
+        assert guard.acted
+
+    def test_replaced_after_it_acted(self, record: Record, guard: Guard) -> None:
+        guard.hold(SMTP, ETH1, [b"\xab\xcd"], 0.05)
+        assert select.select([guard], [], [], PATIENCE)[0]
+        record.lines(2)
+        first = guard.pid
+        guard.release("smtp")
+        guard.replace()
+        assert guard.pid != first
+        assert not guard.acted
+        assert not select.select([guard], [], [], 0.0)[0]
+
+    def test_killed_and_replaced_it_knows_what_is_held(self, record: Record) -> None:
+        def work(one: Guard) -> None:
+            one.hold(SMTP, ETH1, [b"\xab\xcd"], LONG)
+            os.kill(one.pid, signal.SIGKILL)
+            assert select.select([one], [], [], PATIENCE)[0]
+            assert not one.acted
+            one.replace()
+
+        daemon = Daemon(work)
+        assert record.nothing()
+        daemon.kill()
+        assert record.lines(2) == RELEASED
+
+    def test_telling_a_guard_that_is_gone_is_no_failure(self, record: Record, guard: Guard) -> None:
+        os.kill(guard.pid, signal.SIGKILL)
+        assert select.select([guard], [], [], PATIENCE)[0]
+        guard.hold(SMTP, ETH1, [b"\xab\xcd"], LONG)
+        guard.release("smtp")
+        guard.beat()
+
+    def test_patience(self, record: Record, guard: Guard) -> None:
+        assert guard.patience == float("inf")
+        guard.hold(SMTP, ETH1, [b"\xab\xcd"], 100.0)
+        guard.hold(IMAP, ETH1, [b"\xab\xcd"], 200.0)
+        assert guard.patience == 100.0
+        guard.release("smtp")
+        assert guard.patience == 200.0
+        guard.release("imap")
+        guard.release("never held")
+        assert guard.patience == float("inf")
+
+    def test_it_keeps_no_descriptor_of_the_daemon(self, record: Record) -> None:
+        """Else a socket of the daemon would live on in it, and a peer of that socket would wait for ever."""
+        reader, writer = os.pipe()
+        one = Guard()
+        os.close(writer)
+        # Ends as soon as nobody holds the other end of the pipe any more, the guard included.
+        assert select.select([reader], [], [], PATIENCE)[0]
+        assert os.read(reader, 1) == b""
+        os.close(reader)
+        one.close()
+
+    def test_a_goodbye_that_does_not_fit_is_no_reason_to_wait(self, record: Record, guard: Guard) -> None:
+        """A guard that was stopped takes nothing in; the daemon goes on all the same."""
+        os.kill(guard.pid, signal.SIGSTOP)
+        for number in range(2000):
+            guard.hold(vip(f"vip{number}", "10.0.0.1/8"), ETH1, [bytes(100)], LONG)
+        os.kill(guard.pid, signal.SIGCONT)

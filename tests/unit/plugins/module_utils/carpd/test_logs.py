@@ -1,0 +1,247 @@
+# Copyright (c) 2026 The failover.carp authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Logging: what is logged arrives, and a reader that does not read costs lines but no time."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import select
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from ansible_collections.failover.carp.plugins.module_utils.carpd import logs
+from ansible_collections.failover.carp.plugins.module_utils.carpd.logs import LogWriter
+
+PATIENCE = 10.0
+_log = logging.getLogger("carpd.test")
+
+
+@pytest.fixture(autouse=True)
+def _root(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.delenv("JOURNAL_STREAM", raising=False)
+    root = logging.getLogger()
+    level = root.level
+    root.setLevel(logging.DEBUG)
+    yield
+    root.setLevel(level)
+
+
+class Pipe:
+    """A pipe in place of standard error."""
+
+    def __init__(self) -> None:
+        self.reader, self.writer = os.pipe()
+        self.text = os.fdopen(self.writer, "w", encoding="utf-8")
+
+    def fill(self) -> int:
+        """Write until nothing more fits; whoever writes next has to wait. Return how much it was."""
+        os.set_blocking(self.writer, False)
+        size = 0
+        for piece in (b"." * 4096, b"."):
+            try:
+                while True:
+                    size += os.write(self.writer, piece)
+            except BlockingIOError:
+                continue
+        os.set_blocking(self.writer, True)
+        return size
+
+    def read_until(self, end: str) -> str:
+        """Read until this text has come."""
+        found = b""
+        deadline = time.monotonic() + PATIENCE
+        while not found.endswith(end.encode()):
+            ready = select.select([self.reader], [], [], max(0.0, deadline - time.monotonic()))
+            assert ready[0], f"{end!r} does not come after {found[-300:]!r}"
+            found += os.read(self.reader, 65536)
+        return found.decode()
+
+    def close(self) -> None:
+        # First the reader's end: whoever still waits to write then has an error instead.
+        os.close(self.reader)
+        with suppress(OSError):
+            self.text.close()
+
+
+@pytest.fixture(name="pipe")
+def pipe_(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pipe]:
+    pipe = Pipe()
+    # In place of the whole module: pytest sets sys.stderr itself, and again before the test.
+    monkeypatch.setattr(logs, "sys", SimpleNamespace(stderr=pipe.text))
+    yield pipe
+    pipe.close()
+
+
+def test_what_was_logged_is_written_before_the_end(pipe: Pipe) -> None:
+    with LogWriter() as writer:
+        for number in range(500):
+            _log.info("line %d", number)
+    lines = pipe.read_until("line 499\n").splitlines()
+    assert [line.partition("line ")[2] for line in lines] == [str(number) for number in range(500)]
+    assert writer.lost == 0
+
+
+def test_a_line_for_a_person(pipe: Pipe) -> None:
+    with LogWriter():
+        _log.warning("%s is down", "eth1")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} WARNING eth1 is down\n", pipe.read_until("\n"))
+
+
+@pytest.mark.parametrize(
+    ("level", "severity"),
+    [
+        (logging.DEBUG, 7),
+        (logging.INFO, 6),
+        (logging.WARNING, 4),
+        (logging.ERROR, 3),
+        (logging.CRITICAL, 2),
+        (25, 6),
+    ],
+)
+def test_a_line_for_the_journal(pipe: Pipe, monkeypatch: pytest.MonkeyPatch, level: int, severity: int) -> None:
+    monkeypatch.setenv("JOURNAL_STREAM", "8:12345")
+    with LogWriter():
+        _log.log(level, "%s is down", "eth1")
+    assert pipe.read_until("\n") == f"<{severity}>eth1 is down\n"
+
+
+@pytest.mark.parametrize("journal", [True, False])
+def test_an_exception_has_its_traceback(pipe: Pipe, monkeypatch: pytest.MonkeyPatch, journal: bool) -> None:
+    if journal:
+        monkeypatch.setenv("JOURNAL_STREAM", "8:12345")
+    with LogWriter():
+        try:
+            raise ZeroDivisionError("of course")
+        except ZeroDivisionError:
+            _log.exception("it broke")
+    text = pipe.read_until("ZeroDivisionError: of course\n")
+    assert "it broke" in text
+    assert "Traceback" in text
+
+
+def test_the_level_of_the_root_decides(pipe: Pipe) -> None:
+    logging.getLogger().setLevel(logging.ERROR)
+    with LogWriter():
+        _log.info("quiet")
+        _log.error("loud")
+    assert "quiet" not in pipe.read_until("loud\n")
+
+
+def test_after_the_end_it_takes_no_more() -> None:
+    before = list(logging.getLogger().handlers)
+    with LogWriter() as writer:
+        assert writer in logging.getLogger().handlers
+    assert logging.getLogger().handlers == before
+
+
+def test_a_reader_that_does_not_read_costs_lines_and_no_time(pipe: Pipe) -> None:
+    total = 5000
+    size = pipe.fill()
+    with LogWriter() as writer:
+        done = threading.Event()
+
+        def work() -> None:
+            for number in range(total):
+                _log.info("line %d", number)
+            done.set()
+
+        threading.Thread(target=work, daemon=True).start()
+        assert done.wait(PATIENCE), "logging waits for the reader"
+        kept = total - writer.lost
+        assert 0 < kept < total
+
+        # The reader comes back. What was kept arrives in order, and the rest is accounted for.
+        assert len(os.read(pipe.reader, size)) == size
+        text = ""
+        while text.count("line ") < kept:
+            text += pipe.read_until("\n")
+        numbers = [int(number) for number in re.findall(r"line (\d+)\n", text)]
+        assert numbers == list(range(kept))
+        _log.info("the last")
+        text += pipe.read_until("the last\n")
+    lost = re.findall(r"(\d+) lines were lost, since nobody read them in time\n", text)
+    assert sum(map(int, lost)) + kept == total
+    assert writer.lost == 0
+
+
+def test_the_end_waits_for_a_reader_but_not_for_ever(pipe: Pipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "_FLUSH_TIME", 0.05)
+    size = pipe.fill()
+    writer = LogWriter()
+    ended = threading.Event()
+
+    def work() -> None:
+        with writer:
+            for number in range(2000):
+                _log.info("line %d", number)
+        ended.set()
+
+    threading.Thread(target=work, daemon=True).start()
+    assert ended.wait(PATIENCE)
+    last = 2000 - writer.lost - 1
+    os.read(pipe.reader, size)
+    pipe.read_until(f"line {last}\n")
+
+
+class Broken:
+    """A standard error that fails for a while."""
+
+    def __init__(self, failures: int) -> None:
+        self.failures = failures
+        self.written: list[str] = []
+
+    def write(self, text: str) -> None:
+        if self.failures:
+            self.failures -= 1
+            raise BrokenPipeError(32, "Broken pipe")
+        self.written.append(text)
+
+    def flush(self) -> None:
+        return
+
+
+def test_what_could_not_be_written_is_counted_as_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = Broken(failures=3)
+    monkeypatch.setattr(logs, "sys", SimpleNamespace(stderr=broken))
+    monkeypatch.setenv("JOURNAL_STREAM", "8:1")
+    with LogWriter():
+        for number in range(5):
+            _log.info("line %d", number)
+    text = "".join(broken.written)
+    assert "<6>line 3\n" in text
+    assert text.endswith("<6>line 4\n")
+    # Each failed line after the first carried the loss of those before it.
+    assert "1 lines were lost" in text
+
+
+SCRIPT = """
+import logging
+from carpd.logs import LogWriter
+logging.getLogger().setLevel("INFO")
+with LogWriter():
+    for number in range(3000):
+        logging.info("line %d", number)
+"""
+
+
+def test_a_process_whose_reader_hangs_still_ends_well() -> None:
+    """A thread that hangs in a write must not turn the end of the interpreter into an abort."""
+    package = str(Path(logs.__file__).parent.parent)
+    pipe = Pipe()
+    pipe.fill()
+    environment = {**os.environ, "PYTHONPATH": package, "PYTHONDONTWRITEBYTECODE": "1"}
+    process = subprocess.run(
+        [sys.executable, "-c", SCRIPT], stderr=pipe.writer, env=environment, timeout=3 * PATIENCE, check=False
+    )
+    pipe.close()
+    assert process.returncode == 0

@@ -1,0 +1,84 @@
+# Copyright (c) 2026 The failover.carp authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The package as a whole: it needs nothing but Python, and it is what can be carried to a host by a module."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from ansible_collections.failover.carp.plugins.module_utils.carpd import version
+
+PACKAGE = Path(version.__file__).parent
+FILES = sorted(PACKAGE.glob("*.py"))
+NAMES = {file.stem for file in FILES}
+every_file = pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+
+
+def imports(file: Path) -> Iterator[tuple[int, str]]:
+    """Yield how many dots an import begins with, and the first word of what it imports from."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from ((0, alias.name.partition(".")[0]) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.level, (node.module or "").partition(".")[0]
+
+
+def test_there_are_files() -> None:
+    assert {"cli", "ctl", "daemon", "config", "packet"} <= NAMES
+
+
+def test_the_init_is_empty_and_there_is_no_main() -> None:
+    assert (PACKAGE / "__init__.py").read_bytes() == b""
+    assert "__main__" not in NAMES
+    assert all("__" not in name for name in NAMES - {"__init__"})
+
+
+@every_file
+def test_imports_its_own_package_and_python_s_library_only(file: Path) -> None:
+    own = {name for level, name in imports(file) if level}
+    assert own <= NAMES
+    assert all(level <= 1 for level, _name in imports(file))
+    if sys.version_info >= (3, 10):
+        # _sha1 is a part of Python, too, where it was built with it.
+        assert {name for level, name in imports(file) if not level} <= {*sys.stdlib_module_names, "_sha1"}
+
+
+@every_file
+def test_imports_nothing_that_makes_the_daemon_big_or_slow(file: Path) -> None:
+    heavy = {"asyncio", "ssl", "hashlib", "subprocess", "typing_extensions", "multiprocessing", "email", "http"}
+    found = {name for level, name in imports(file) if not level} & heavy
+    assert found <= ({"hashlib"} if file.stem == "digest" else set())
+
+
+def test_the_machine_knows_neither_clock_nor_socket_nor_file() -> None:
+    pure = {"machine", "transitions", "packet", "digest", "speaker", "announce"}
+    for name in pure:
+        found = {module for _level, module in imports(PACKAGE / f"{name}.py")}
+        assert not found & {"time", "socket", "os", "select", "selectors", "threading", "logging", "signal"}, name
+
+
+def test_a_release_of_the_collection_is_one_of_the_daemon() -> None:
+    galaxy = (PACKAGE.parents[2] / "galaxy.yml").read_text(encoding="utf-8")
+    assert re.search(r"^version: (\S+)$", galaxy, re.MULTILINE).group(1) == version.VERSION
+
+
+@pytest.mark.parametrize("command", ["cli", "ctl"])
+def test_the_commands_start_from_the_bare_package(command: str, tmp_path: Path) -> None:
+    """Isolated: without the environment, without installed packages, without the folder of the test."""
+    code = f"import sys; sys.path.insert(0, {str(PACKAGE.parent)!r}); from carpd.{command} import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-B", "-c", code, "--version"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{version.VERSION}\n", "")

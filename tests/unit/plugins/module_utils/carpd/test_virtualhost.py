@@ -1,0 +1,435 @@
+# Copyright (c) 2026 The failover.carp authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One virtual host's hands: what the election decides is done in order, and what fails is told but stops nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import json
+import logging
+from collections.abc import Collection, Iterable
+from ipaddress import IPv4Address, IPv6Address, ip_interface
+from typing import Any
+
+import pytest
+from ansible_collections.failover.carp.plugins.module_utils.carpd.config import Vip
+from ansible_collections.failover.carp.plugins.module_utils.carpd.digest import Digest
+from ansible_collections.failover.carp.plugins.module_utils.carpd.netlink import Link
+from ansible_collections.failover.carp.plugins.module_utils.carpd.packet import GROUPS, Advertisement, Datagram
+from ansible_collections.failover.carp.plugins.module_utils.carpd.transitions import Event, State
+from ansible_collections.failover.carp.plugins.module_utils.carpd.virtualhost import VirtualHost
+
+ETH1 = Link(3, "eth1", bytes.fromhex("020000000001"), True)
+OWN, PEER, OWN_6 = IPv4Address("172.17.0.75"), IPv4Address("172.17.0.76"), IPv6Address("fe80::75")
+ADDRESSES = ("172.17.0.74/20", "172.17.0.73/20")
+DUAL = ("172.17.0.74/20", "2001:db8::74/64")
+
+
+def vip(*addresses: str, **changed: Any) -> Vip:
+    interfaces = tuple(ip_interface(address) for address in addresses or ADDRESSES)
+    fields = {"name": "smtp", "interface": "eth1", "vhid": 1, "addresses": interfaces, "password": b"sesame"}
+    timing = {"advbase": 1, "advskew": 0, "preempt": True, "dead_ratio": 3, "source": None}
+    return Vip(**{**fields, **timing, **changed})
+
+
+class World:
+    """The kernel, the guard, the wires and the clock; everything that is done to them, in order."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.done: list[tuple[Any, ...]] = []
+        self.fails: dict[str, int] = {}
+
+    def clock(self) -> float:
+        return self.now
+
+    def do(self, what: str, *arguments: Any) -> None:
+        if what in self.fails:
+            raise OSError(self.fails[what], "it does not work")
+        self.done.append((what, *arguments))
+
+    def take(self) -> list[str]:
+        """Return the names of what was done since the last call."""
+        done, self.done = self.done, []
+        return [what for what, *_rest in done]
+
+    def details(self, what: str) -> list[tuple[Any, ...]]:
+        return [tuple(rest) for name, *rest in self.done if name == what]
+
+
+class Requests:
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def add(self, index: int, addresses: Iterable[Any], lease: int) -> None:
+        self._world.do("add", index, [str(address) for address in addresses], lease)
+
+    def hold(self, index: int, addresses: Iterable[Any], lease: int) -> None:
+        self._world.do("hold", index, [str(address) for address in addresses], lease)
+
+    def release(self, index: int, addresses: Iterable[Any]) -> None:
+        self._world.do("release", index, [str(address) for address in addresses])
+
+
+class Guard:
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def hold(self, one: Vip, link: Link, bow_outs: Collection[bytes], patience: float) -> None:
+        self._world.do("guard", one.name, link.name, list(bow_outs), patience)
+
+    def release(self, name: str) -> None:
+        self._world.do("unguard", name)
+
+
+class Wire:
+    def __init__(self, world: World, version: int) -> None:
+        self._world, self._version = world, version
+
+    def send(self, packet: bytes) -> None:
+        self._world.do(f"send{self._version}", packet)
+
+    def announce(self, address: Any) -> None:
+        self._world.do(f"announce{self._version}", str(address))
+
+
+@pytest.fixture(name="world")
+def world_(caplog: pytest.LogCaptureFixture) -> World:
+    caplog.set_level(logging.INFO)
+    return World()
+
+
+def make(world: World, one: Vip | None = None) -> VirtualHost:
+    return VirtualHost(one or vip(), Requests(world), Guard(world), 41, world.clock)
+
+
+def attach(world: World, host: VirtualHost) -> None:
+    sources = {4: OWN, 6: OWN_6}
+    versions = host.vip.versions
+    host.attach(ETH1, {each: Wire(world, each) for each in versions}, {each: sources[each] for each in versions})
+
+
+def master(world: World, one: Vip | None = None) -> VirtualHost:
+    """Return a virtual host that has just become master, and forget what it did on its way."""
+    host = make(world, one)
+    attach(world, host)
+    world.now = host.next_timer()
+    host.due()
+    assert host.state is State.MASTER
+    world.take()
+    return host
+
+
+def advertisement(advbase: int = 1, advskew: int = 0, password: bytes = b"sesame", **changed: Any) -> Datagram:
+    mac = Digest(password, 1, [ip_interface(address).ip for address in ADDRESSES]).mac(7)
+    payload = Advertisement(1, advbase, advskew, 0, 7, mac).encode()
+    return Datagram(**{"source": PEER, "destination": GROUPS[4], "payload": payload, **changed})
+
+
+def sent(world: World, version: int = 4) -> list[tuple[int, int]]:
+    """Return advbase and advskew of what was sent since the last take."""
+    payloads = [Datagram.decode(packet).payload for (packet,) in world.details(f"send{version}")]
+    return [(each.advbase, each.advskew) for each in map(Advertisement.decode, payloads)]
+
+
+class TestTakingOver:
+    def test_waits_first(self, world: World, caplog: pytest.LogCaptureFixture) -> None:
+        host = make(world)
+        assert (host.state, host.obstacle, host.ifindex) == (State.INIT, "starting", None)
+        attach(world, host)
+        assert (host.state, host.obstacle, host.ifindex) == (State.BACKUP, "", 3)
+        assert world.done == []
+        assert caplog.messages == [
+            "smtp: eth1 is ready, advertising from 172.17.0.75",
+            "smtp: INIT -> BACKUP: eth1 is ready",
+        ]
+
+    def test_the_guard_knows_before_the_kernel_does(self, world: World) -> None:
+        host = make(world)
+        attach(world, host)
+        world.now = host.next_timer()
+        host.due()
+        assert world.details("add") == [(3, list(ADDRESSES), 2)]
+        assert world.details("announce4")[:2] == [("172.17.0.74",), ("172.17.0.73",)]
+        assert sent(world) == [(1, 0)]
+        ((name, interface, bow_outs, patience),) = world.details("guard")
+        assert (name, interface, patience) == ("smtp", "eth1", 1.0)
+        (goodbye,) = [Datagram.decode(packet) for packet in bow_outs]
+        assert (goodbye.source, goodbye.destination) == (OWN, GROUPS[4])
+        assert Advertisement.decode(goodbye.payload).is_bow_out
+        order = world.take()
+        assert order.index("guard") < order.index("add") < order.index("announce4") < order.index("send4")
+
+    def test_renews_with_its_advertisements_and_tells_the_guard_once(self, world: World) -> None:
+        host = master(world)
+        end = world.now + 1.5
+        while host.next_timer() <= end:
+            world.now = host.next_timer()
+            host.due()
+        names = world.take()
+        assert names.count("send4") == names.count("hold") == 1
+        assert "guard" not in names
+
+    def test_both_families(self, world: World) -> None:
+        host = make(world, vip(*DUAL))
+        attach(world, host)
+        world.now = host.next_timer()
+        host.due()
+        assert sent(world, 4) == sent(world, 6) == [(1, 0)]
+        assert world.details("announce4") == [("172.17.0.74",)]
+        assert world.details("announce6") == [("2001:db8::74",)]
+        ((_name, _interface, bow_outs, _patience),) = world.details("guard")
+        assert [Datagram.decode(packet).source for packet in bow_outs] == [OWN, OWN_6]
+
+    def test_no_secret_in_the_log(self, world: World, caplog: pytest.LogCaptureFixture) -> None:
+        master(world)
+        assert caplog.messages
+        assert "sesame" not in caplog.text
+
+
+class TestGivingUp:
+    def test_an_obstacle(self, world: World, caplog: pytest.LogCaptureFixture) -> None:
+        host = master(world)
+        host.detach("eth1 is down or has no carrier")
+        assert host.state is State.INIT
+        assert sent(world) == [(255, 255)]
+        assert world.details("release") == [(3, list(ADDRESSES))]
+        assert world.take() == ["send4", "release", "unguard"]
+        assert (host.ifindex, host.wires) == (None, {})
+        assert "smtp: eth1 is down or has no carrier" in caplog.messages
+
+    def test_the_same_obstacle_again_is_no_news(self, world: World, caplog: pytest.LogCaptureFixture) -> None:
+        host = master(world)
+        host.detach("eth1 is down")
+        world.take()
+        caplog.clear()
+        host.detach("eth1 is down")
+        assert (world.take(), caplog.messages) == ([], [])
+        host.detach("there is no interface eth1")
+        assert caplog.messages == ["smtp: there is no interface eth1"]
+
+    def test_a_better_master(self, world: World) -> None:
+        host = master(world, vip(advskew=100))
+        host.received(advertisement(advskew=0))
+        assert host.state is State.BACKUP
+        names = world.take()
+        assert "release" in names
+        assert "unguard" in names
+
+    def test_removing_fails(self, world: World, caplog: pytest.LogCaptureFixture) -> None:
+        host = master(world)
+        world.fails["release"] = errno.EPERM
+        host.release()
+        assert caplog.messages[-1] == "smtp: the addresses could not be removed: it does not work"
+        assert world.take() == ["unguard"], "it is the daemon that lives, so the guard must not do it again"
+
+    def test_without_an_interface_there_is_nothing_to_remove(self, world: World) -> None:
+        make(world).release()
+        assert world.take() == []
+
+    def test_held_again_the_guard_is_told_again(self, world: World) -> None:
+        host = master(world)
+        host.detach("eth1 is down")
+        attach(world, host)
+        world.take()
+        world.now = host.next_timer()
+        host.due()
+        assert "guard" in world.take()
+
+
+class TestFailures:
+    def test_sending_fails(self, world: World, caplog: pytest.LogCaptureFixture) -> None:
+        host = master(world)
+        caplog.clear()
+        world.fails["send4"] = errno.ENOBUFS
+        end = world.now + 2.5
+        while host.next_timer() <= end:
+            world.now = host.next_timer()
+            host.due()
+        assert caplog.messages == ["smtp: send failed on eth1: it does not work"], "twice, but told once"
+        assert "hold" not in world.take(), "what did not leave renews no lease"
+
+    def test_three_failed_sends_are_a_demotion(self, world: World) -> None:
+        host = master(world)
+        world.fails["send4"] = errno.ENOBUFS
+        count = 0
+        while host.status()["demotion"] == 0:
+            assert count < 100
+            world.now = host.next_timer()
+            host.due()
+            count += 1
+        assert host.status()["demotion"] == 240
+
+    def test_one_family_that_leaves_is_enough(self, world: World, caplog: pytest.LogCaptureFixture) -> None:
+        host = master(world, vip(*DUAL))
+        world.fails["send6"] = errno.EADDRNOTAVAIL
+        end = world.now + 10
+        while host.next_timer() <= end:
+            world.now = host.next_timer()
+            host.due()
+        assert host.state is State.MASTER
+        assert host.status()["demotion"] == 0
+        assert world.take().count("hold") >= 9, "the lease is renewed"
+        assert "smtp: send failed on eth1: it does not work" in caplog.messages
+
+    def test_an_address_that_the_kernel_refuses(self, world: World) -> None:
+        host = make(world)
+        attach(world, host)
+        world.fails["add"] = errno.EACCES
+        world.now = host.next_timer()
+        host.due()
+        assert host.state is State.BACKUP
+        assert host.status()["reason"] == "no address could be added: it does not work"
+        assert sent(world)[-1] == (255, 255), "a peer may have heard that this is the master"
+        assert {"release", "unguard"} <= set(world.take())
+
+    def test_announcing_fails(self, world: World, caplog: pytest.LogCaptureFixture) -> None:
+        host = make(world)
+        attach(world, host)
+        world.fails["announce4"] = errno.ENOBUFS
+        world.now = host.next_timer()
+        host.due()
+        assert host.state is State.MASTER
+        assert "smtp: announce failed on eth1: it does not work" in caplog.messages
+
+    def test_a_family_that_cannot_be_announced_does_not_silence_the_other(self, world: World) -> None:
+        host = make(world, vip(*DUAL))
+        attach(world, host)
+        world.fails["announce4"] = errno.ENOBUFS
+        world.now = host.next_timer()
+        host.due()
+        assert world.details("announce6") == [("2001:db8::74",)]
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("datagram", "kind", "why"),
+        [
+            (advertisement(password=b"wrong"), "digest", "its digest is wrong: another password or another list"),
+            (advertisement(source=OWN), "echo", "it is our own: a switch or hypervisor sends it back"),
+            (advertisement(destination=PEER), "destination", "it is not for our group"),
+            (advertisement(payload=bytes(36)), "version", "bad version"),
+            (advertisement(payload=b""), "short", "bad short"),
+        ],
+        ids=["digest", "echo", "destination", "version", "short"],
+    )
+    def test_are_counted_and_told_now_and_then(
+        self, world: World, caplog: pytest.LogCaptureFixture, datagram: Datagram, kind: str, why: str
+    ) -> None:
+        host = make(world)
+        attach(world, host)
+        caplog.clear()
+        for _number in range(100):
+            world.now += 0.5
+            host.received(datagram)
+        assert host.status()["refused"] == {kind: 100}
+        assert len(caplog.messages) == 1
+        assert caplog.messages[0].startswith(f"smtp: an advertisement from {datagram.source} is not heeded: {why}")
+        world.now += 60.0
+        host.received(datagram)
+        assert len(caplog.messages) == 2
+
+    def test_each_kind_is_told_by_itself(self, world: World, caplog: pytest.LogCaptureFixture) -> None:
+        host = make(world)
+        attach(world, host)
+        caplog.clear()
+        host.received(advertisement(source=OWN))
+        host.received(advertisement(password=b"wrong"))
+        assert len(caplog.messages) == 2
+        assert host.status()["refused"] == {"echo": 1, "digest": 1}
+
+    def test_another_vhid_is_nobody_s_mistake(self, world: World, caplog: pytest.LogCaptureFixture) -> None:
+        host = make(world)
+        attach(world, host)
+        caplog.clear()
+        host.received(advertisement(payload=Advertisement(2, 1, 0, 0, 7, bytes(20)).encode()))
+        assert host.status()["refused"] == {}
+        assert caplog.messages == []
+
+
+class TestReconfiguring:
+    def test_goes_on_without_a_gap(self, world: World) -> None:
+        host = master(world)
+        host.reconfigure(vip(advskew=7, preempt=False))
+        assert host.state is State.MASTER
+        assert sent(world) == [(1, 7)]
+        assert "release" not in world.take()
+        status = host.status()
+        assert (status["advskew"], status["preempt"]) == (7, False)
+
+    def test_another_lease_is_another_patience_of_the_guard(self, world: World) -> None:
+        host = master(world)
+        host.reconfigure(vip(advbase=10))
+        leases = [lease for _index, _addresses, lease in world.details("hold") + world.details("add")]
+        assert leases == [29]
+        assert [patience for *_rest, patience in world.details("guard")] == [14.5]
+
+    def test_another_source_is_another_goodbye(self, world: World) -> None:
+        host = master(world)
+        other = IPv4Address("172.17.0.80")
+        host.attach(ETH1, host.wires, {4: other})
+        assert host.state is State.MASTER
+        world.now = host.next_timer()
+        while not world.details("guard"):
+            world.now = host.next_timer()
+            host.due()
+        ((_name, _interface, (goodbye,), _patience),) = world.details("guard")
+        assert Datagram.decode(goodbye).source == other
+
+
+class TestStatus:
+    def test_of_a_backup(self, world: World) -> None:
+        host = make(world, vip(advskew=100))
+        attach(world, host)
+        world.now += 1.0
+        host.received(advertisement(advskew=3))
+        world.now += 0.25
+        status = host.status()
+        assert status == {
+            "name": "smtp",
+            "interface": "eth1",
+            "vhid": 1,
+            "state": "BACKUP",
+            "leaving": False,
+            "addresses": list(ADDRESSES),
+            "advbase": 1,
+            "advskew": 100,
+            "demotion": 0,
+            "preempt": True,
+            "since": 1.25,
+            "transitions": 1,
+            "master": {"source": "172.17.0.76", "advbase": 1, "advskew": 3, "age": 0.25},
+            "reason": "eth1 is ready",
+            "refused": {},
+        }
+        assert json.loads(json.dumps(status)) == status
+        assert host.sources == {4: OWN}
+
+    @pytest.mark.parametrize("event", [Event.STEP_DOWN, Event.STOP])
+    def test_whoever_hands_over_still_is_master(self, world: World, event: Event) -> None:
+        host = master(world)
+        host.event(event, "asked to")
+        status = host.status()
+        assert (status["state"], status["leaving"], status["reason"]) == ("MASTER", True, "asked to")
+
+    def test_an_obstacle_is_the_reason(self, world: World) -> None:
+        host = make(world)
+        host.detach("there is no interface eth1")
+        status = host.status()
+        assert (status["state"], status["reason"]) == ("INIT", "there is no interface eth1")
+
+    def test_after_its_end_it_says_init(self, world: World) -> None:
+        """For the moment until it is forgotten; users know three states."""
+        host = make(world)
+        host.event(Event.STOP, "the daemon ends")
+        assert host.state is State.ENDED
+        assert host.status()["state"] == "INIT"
+
+
+def test_the_configuration_in_force(world: World) -> None:
+    host = make(world)
+    changed = dataclasses.replace(host.vip, advskew=9)
+    host.reconfigure(changed)
+    assert host.vip == changed

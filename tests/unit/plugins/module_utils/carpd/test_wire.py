@@ -1,0 +1,298 @@
+# Copyright (c) 2026 The failover.carp authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The wire, on sockets that only pretend: real packet sockets need a privilege (the network tests have them)."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import itertools
+import socket
+import struct
+from collections import deque
+from ipaddress import IPv4Address, IPv6Address
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.failover.carp.plugins.module_utils.carpd import wire as wire_module
+from ansible_collections.failover.carp.plugins.module_utils.carpd.packet import GROUPS, Datagram, PacketError
+from ansible_collections.failover.carp.plugins.module_utils.carpd.wire import Wire, send_once
+from hypothesis import given
+from hypothesis import strategies as st
+
+MAC = bytes.fromhex("020000000001")
+# RFC 1112, 6.4, of 224.0.0.18, and RFC 2464, 7, of ff02::12.
+TO_GROUP = {4: (0x0800, 0, 0, bytes.fromhex("01005e000012")), 6: (0x86DD, 0, 0, bytes.fromhex("333300000012"))}
+DATAGRAM = Datagram(IPv4Address("172.17.0.75"), GROUPS[4], b"payload!")
+DATAGRAM_6 = Datagram(IPv6Address("fe80::75"), GROUPS[6], b"payload!")
+Program = list[tuple[int, int, int, int]]
+OUTGOING = 4  # PACKET_OUTGOING of linux/if_packet.h
+SO_ATTACH_FILTER = 26
+
+
+class Socket:
+    """Keeps what is done to it, and hands out what it was told to have received."""
+
+    def __init__(self, *kind: int) -> None:
+        self.kind = kind
+        self.done: list[tuple[Any, ...]] = []
+        self.filter: Program = []
+        self.incoming: deque[bytes | OSError] = deque()
+        self.closed = False
+        self.fail: dict[str, OSError] = {}
+
+    def __enter__(self) -> Socket:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
+
+    def _do(self, what: str, *arguments: Any) -> None:
+        if what in self.fail:
+            raise self.fail[what]
+        self.done.append((what, *arguments))
+
+    def bind(self, address: tuple[str, int]) -> None:
+        self._do("bind", address)
+
+    def setsockopt(self, level: int, option: int, value: bytes) -> None:
+        if (level, option) == (socket.SOL_SOCKET, SO_ATTACH_FILTER):
+            # A number of instructions and a pointer to them (linux/filter.h), read as the kernel would.
+            count, address = struct.unpack("@HP", value)
+            raw = ctypes.string_at(address, count * 8)
+            self.filter = [struct.unpack_from("=HBBI", raw, at) for at in range(0, len(raw), 8)]
+            self._do("filter")
+        else:
+            self._do("setsockopt", level, option, value)
+
+    def sendto(self, packet: bytes, address: tuple[Any, ...]) -> None:
+        self._do("sendto", packet, address)
+
+    def recv(self, size: int) -> bytes:
+        if not self.incoming:
+            raise BlockingIOError(errno.EAGAIN, "nothing there")
+        data = self.incoming.popleft()
+        if isinstance(data, OSError):
+            raise data
+        return data[:size]
+
+    def fileno(self) -> int:
+        return 42
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@pytest.fixture(name="sockets")
+def sockets_(monkeypatch: pytest.MonkeyPatch) -> list[Socket]:
+    """Return the sockets in the order in which they are made: packets first, group membership second."""
+    made: list[Socket] = []
+
+    def make(*kind: int) -> Socket:
+        made.append(Socket(*kind))
+        return made[-1]
+
+    monkeypatch.setattr(wire_module.socket, "socket", make)
+    return made
+
+
+class TestOpening:
+    def test_hears_ipv4_on_its_interface_and_joins_the_group(self, sockets: list[Socket]) -> None:
+        wire = Wire("eth1", 3, MAC, 4)
+        packets, membership = sockets
+        assert packets.kind == (
+            socket.AF_PACKET,
+            socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK,
+            0,
+        )
+        # In this order: before the filter is there, nothing may arrive.
+        assert packets.done == [("filter",), ("bind", ("eth1", 0x0800))]
+        # By the number of the interface: its name may move on to another one, and it may have no address yet.
+        joined = bytes.fromhex("e0000012") + bytes(4) + struct.pack("=i", 3)
+        assert membership.done == [("setsockopt", socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, joined)]
+        assert (membership.kind[0], wire.fileno()) == (socket.AF_INET, 42)
+
+    def test_ipv6(self, sockets: list[Socket]) -> None:
+        Wire("eth1", 3, MAC, 6)
+        packets, membership = sockets
+        assert packets.done == [("filter",), ("bind", ("eth1", 0x86DD))]
+        joined = bytes.fromhex("ff020000000000000000000000000012") + struct.pack("=i", 3)
+        assert membership.done == [("setsockopt", socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, joined)]
+        assert membership.kind[0] == socket.AF_INET6
+
+    @pytest.mark.parametrize(("which", "what"), [(0, "bind"), (0, "filter"), (1, "setsockopt")])
+    def test_when_it_fails_nothing_stays_open(
+        self, sockets: list[Socket], monkeypatch: pytest.MonkeyPatch, which: int, what: str
+    ) -> None:
+        make = wire_module.socket.socket
+
+        def failing(*kind: int) -> Socket:
+            one = make(*kind)
+            if len(sockets) == which + 1:
+                one.fail[what] = OSError(errno.ENODEV, "No such device")
+            return one
+
+        monkeypatch.setattr(wire_module.socket, "socket", failing)
+        with pytest.raises(OSError, match="No such device"):
+            Wire("eth1", 3, MAC, 4)
+        assert [one.closed for one in sockets] == [True, True]
+
+    def test_close(self, sockets: list[Socket]) -> None:
+        Wire("eth1", 3, MAC, 4).close()
+        assert [one.closed for one in sockets] == [True, True]
+
+
+class TestReading:
+    def test_everything_that_has_arrived(self, sockets: list[Socket]) -> None:
+        wire = Wire("eth1", 3, MAC, 4)
+        sockets[0].incoming.extend([DATAGRAM.encode(), b"garbage", DATAGRAM.encode() + b"padding"])
+        first, second, third = wire.read()
+        assert first == third == DATAGRAM
+        assert isinstance(second, PacketError)
+        assert second.reason == "short"
+        assert list(wire.read()) == []
+
+    @pytest.mark.parametrize("code", [errno.ENETDOWN, errno.ENODEV, errno.ENXIO])
+    def test_an_interface_that_goes_is_no_failure(self, sockets: list[Socket], code: int) -> None:
+        wire = Wire("eth1", 3, MAC, 4)
+        sockets[0].incoming.extend([DATAGRAM.encode(), OSError(code, "gone"), DATAGRAM.encode()])
+        assert list(wire.read()) == [DATAGRAM]
+        assert list(wire.read()) == [DATAGRAM], "what comes after is heard the next time"
+
+    def test_any_other_failure_is_the_caller_s(self, sockets: list[Socket]) -> None:
+        wire = Wire("eth1", 3, MAC, 4)
+        sockets[0].incoming.append(OSError(errno.EBADF, "Bad file descriptor"))
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            list(wire.read())
+
+    def test_a_flood_does_not_keep_the_loop_from_its_timers(self, sockets: list[Socket]) -> None:
+        """Packets may come faster than they are worked off; then it must stop by itself and come back later."""
+
+        class Flooded(Socket):
+            def recv(self, size: int) -> bytes:
+                return DATAGRAM.encode()
+
+        wire = Wire("eth1", 3, MAC, 4)
+        sockets[0].__class__ = Flooded
+        limit = 1000
+        assert sum(1 for _each in itertools.islice(wire.read(), limit)) < limit
+
+
+class TestSending:
+    @pytest.mark.parametrize("version", [4, 6])
+    def test_to_the_group_by_the_name_of_the_interface(self, sockets: list[Socket], version: int) -> None:
+        Wire("eth1", 3, MAC, version).send(b"packet")
+        assert sockets[0].done[-1] == ("sendto", b"packet", ("eth1", *TO_GROUP[version]))
+
+    def test_an_announcement_is_a_request_and_a_reply_to_everyone(self, sockets: list[Socket]) -> None:
+        wire = Wire("eth1", 3, MAC, 4)
+        wire.mac = bytes.fromhex("020000000002")  # it may change while the wire is open
+        wire.announce(IPv4Address("172.17.0.74"))
+        sent = sockets[0].done[2:]
+        assert [(what, packet[:8].hex(), packet[8:14], to) for what, packet, to in sent] == [
+            ("sendto", f"000108000604000{kind}", wire.mac, ("eth1", 0x0806, 0, 0, b"\xff" * 6)) for kind in (1, 2)
+        ]
+
+    @pytest.mark.parametrize(("datagram", "version"), [(DATAGRAM, 4), (DATAGRAM_6, 6)])
+    def test_once(self, sockets: list[Socket], datagram: Datagram, version: int) -> None:
+        send_once("eth1", datagram.encode())
+        (one,) = sockets
+        assert one.kind[0] == socket.AF_PACKET
+        assert one.done == [("sendto", datagram.encode(), ("eth1", *TO_GROUP[version]))]
+        assert one.closed
+
+    @pytest.mark.parametrize(("forwarding", "flags"), [("1\n", 0xA0), ("2\n", 0xA0), ("0\n", 0x20), (None, 0x20)])
+    def test_a_neighbour_advertisement_says_whether_this_is_a_router(
+        self,
+        sockets: list[Socket],
+        monkeypatch: pytest.MonkeyPatch,
+        tmp_path: Path,
+        forwarding: str | None,
+        flags: int,
+    ) -> None:
+        asked: list[str] = []
+
+        def open_(path: str, **more: str) -> Any:
+            asked.append(path)
+            if forwarding is None:
+                raise FileNotFoundError(errno.ENOENT, "No such file or directory")
+            (tmp_path / "forwarding").write_text(forwarding)
+            return (tmp_path / "forwarding").open(**more)
+
+        monkeypatch.setattr(wire_module, "open", open_, raising=False)
+        Wire("eth1", 3, MAC, 6).announce(IPv6Address("2001:db8::74"))
+        _what, packet, to = sockets[0].done[-1]
+        assert packet[44] == flags
+        assert packet[-6:] == MAC
+        assert to == ("eth1", 0x86DD, 0, 0, bytes.fromhex("333300000001"))
+        assert asked == ["/proc/sys/net/ipv6/conf/eth1/forwarding"]
+
+    def test_a_failure_is_the_caller_s(self, sockets: list[Socket]) -> None:
+        wire = Wire("eth1", 3, MAC, 4)
+        sockets[0].fail["sendto"] = OSError(errno.ENETDOWN, "Network is down")
+        with pytest.raises(OSError, match="Network is down"):
+            wire.send(b"packet")
+        with pytest.raises(OSError, match="Network is down"):
+            wire.announce(IPv4Address("172.17.0.74"))
+
+
+def accepted(program: Program, kind: int, packet: bytes) -> int:
+    """Run a classic BPF program as the kernel does (linux/filter.h); return how many bytes it lets through."""
+    accumulator, at = 0, 0
+    while True:
+        code, if_true, if_false, value = program[at]
+        at += 1
+        if code == 0x30:  # load a byte: of the packet's properties, or of the packet
+            if value >= 0xFFFFF000:
+                assert value == 0xFFFFF000 + 4, "its type is all that is asked"
+                accumulator = kind
+            elif value < len(packet):
+                accumulator = packet[value]
+            else:
+                return 0
+        elif code == 0x15:  # jump if equal
+            at += if_true if accumulator == value else if_false
+        elif code == 0x06:  # return
+            return value
+        else:
+            raise AssertionError(f"unknown instruction {code:#x}")
+
+
+@pytest.fixture(name="programs", scope="module")
+def programs_() -> dict[int, Program]:
+    """The filters by IP version."""
+    made: list[Socket] = []
+
+    def make(*kind: int) -> Socket:
+        made.append(Socket(*kind))
+        return made[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(wire_module.socket, "socket", make)
+        for version in (4, 6):
+            Wire("eth1", 3, MAC, version)
+    return {4: made[0].filter, 6: made[2].filter}
+
+
+PACKETS = {4: DATAGRAM.encode(), 6: DATAGRAM_6.encode()}
+
+
+@given(
+    st.sampled_from(range(5)), st.sampled_from([4, 6]), st.binary(max_size=80) | st.sampled_from([*PACKETS.values()])
+)
+def test_the_filter(programs: dict[int, Program], kind: int, version: int, packet: bytes) -> None:
+    at = {4: 9, 6: 6}[version]  # where the header names what it carries
+    wanted = kind != OUTGOING and packet[at : at + 1] == b"\x70"
+    assert accepted(programs[version], kind, packet) == (0xFFFF if wanted else 0)
+
+
+@pytest.mark.parametrize("version", [4, 6])
+@pytest.mark.parametrize("kind", range(5))
+def test_the_filter_lets_advertisements_in_and_what_is_sent_out_not(
+    programs: dict[int, Program], kind: int, version: int
+) -> None:
+    packet = PACKETS[version]
+    assert (accepted(programs[version], kind, packet) > 0) is (kind != OUTGOING)
+    assert accepted(programs[version], kind, packet.replace(b"\x70", b"\x11")) == 0
