@@ -10,13 +10,17 @@ PYTHON ?= python3
 export PYTHON
 
 # Fast ones first.
-STAGES := lint types simulation unit sanity network molecule
+STAGES := lint types unit sanity simulate network molecule
 
 # The distributions that `make molecule` runs on, one after the other.
 DISTROS ?= bookworm trixie
 
 # The one that `make demo` shows.
 DISTRO ?= bookworm
+
+# How many schedules `make simulate` runs, and from which seed on.
+N ?= 10000
+FIRST ?= 0
 
 VENV := .venv/complete
 STAGE := @tests/run/stage
@@ -55,9 +59,13 @@ lint: $(VENV) ## ruff, yamllint, ansible-lint, the changelog
 types: $(VENV) ## mypy, strict
 	$(STAGE) types .venv/bin/mypy
 
-.PHONY: simulation
-simulation: $(VENV) ## the election among simulated hosts on a network that loses, delays and reorders
-	$(STAGE) simulation .venv/bin/python tests/simulation
+.PHONY: simulate
+simulate: $(VENV) ## the election in a virtual network under faults: N schedules, always the same, from seed FIRST on
+	$(STAGE) simulate .venv/bin/python tests/simulation --schedules $(N) --first $(FIRST)
+
+.PHONY: docs
+docs: ## write docs/configuration.md from the daemon's table of options
+	@$(PYTHON) docs/reference.py
 
 .PHONY: unit
 unit: $(VENV) ## unit tests on every supported Python that is installed
