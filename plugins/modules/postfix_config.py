@@ -222,6 +222,7 @@ checked:
 """
 
 import os
+import tempfile
 from collections.abc import Sequence
 
 from ansible.module_utils.basic import AnsibleModule
@@ -235,6 +236,10 @@ from ansible_collections.failover.carp.plugins.module_utils.postfix import (
     staging,
     tables,
 )
+
+#: Nobody but root can put anything there, which cannot be said of the folder that Ansible makes for a login user. It
+#: is in memory, so that secrets from other files of the configuration do not get onto the disk a second time.
+STAGES = "/run"
 
 
 class Failure(Exception):
@@ -252,21 +257,20 @@ class Configurator:
 
     def run(self, command: Sequence[str], text: str) -> tuple[int, str, str]:
         """Run a command, wherever a non-login shell of root looks for programs."""
-        path = "/usr/sbin:/usr/bin:/sbin:/bin"
-        return self.module.run_command(
-            list(command),
-            data=text,
-            binary_data=True,
-            environ_update={"PATH": path, "LC_ALL": "C", "LANGUAGE": "C"},
-            handle_exceptions=False,
-        )
+        environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", "LANGUAGE": "C"}
+        try:
+            return self.module.run_command(
+                list(command), data=text, binary_data=True, environ_update=environment, handle_exceptions=False
+            )
+        except FileNotFoundError:
+            return 127, "", f"there is no program {command[0]}"
 
-    def configure(self) -> dict:
-        """Do all of it, and return the result."""
+    def configure(self, root: str) -> dict:
+        """Do all of it, with a stage in a folder that only root may enter, and return the result."""
         wanted = self.wanted()
         if not os.path.exists(self.params["packaged_master"]):
             return self.unchecked(wanted, f"Postfix is not installed: there is no {self.params['packaged_master']}")
-        stage = staging.Stage(self.module.tmpdir, self.params["config_dir"], self.params["aliases_path"], self.run)
+        stage = staging.Stage(root, self.params["config_dir"], self.params["aliases_path"], self.run)
         types = sorted({file.table for file in wanted.files if file.table} - set(stage.table_types))
         if types:
             packages = " ".join(f"postfix-{kind}" for kind in types)
@@ -394,7 +398,8 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        result = Configurator(module).configure()
+        with tempfile.TemporaryDirectory(prefix="postfix-", dir=STAGES) as root:
+            result = Configurator(module).configure(root)
     except PermissionError as error:
         module.fail_json(msg=f"{error.filename}: {error.strerror}; the configuration is root's: use become")
     except (Failure, ValueError, OSError) as error:

@@ -83,6 +83,9 @@ vips:
     reason:
       description: Why it is in this state.
       type: str
+    leaving:
+      description: Whether it is about to hand the addresses over, and holds them only until another host has them.
+      type: bool
     since:
       description: For how many seconds it has been in this state.
       type: float
@@ -102,6 +105,12 @@ vips:
     demotion:
       description: By how much this host ranks itself lower at present.
       type: int
+    preempt:
+      description: Whether this host would take the addresses from a less preferred master now.
+      type: bool
+    refused:
+      description: How many advertisements were refused, by reason.
+      type: dict
     master:
       description: The master that was heard last, if this host hears one.
       type: dict
@@ -123,7 +132,8 @@ vips:
       interface: eth1
       vhid: 1
       state: BACKUP
-      reason: a preferred master is heard
+      leaving: false
+      reason: 172.17.0.75 advertises 1+0/256 s, which is better than ours
       since: 42.1
       transitions: 1
       addresses:
@@ -131,6 +141,8 @@ vips:
       advbase: 1
       advskew: 20
       demotion: 0
+      preempt: true
+      refused: {}
       master:
         source: 172.17.0.75
         advbase: 1

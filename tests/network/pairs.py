@@ -16,6 +16,9 @@ STANDBY_SKEW = 20
 OVERLAP = 0.05
 """Seconds for which a planned move may leave two owners: both answer then, and no packet finds none."""
 
+RESOLUTION = 0.005
+"""Seconds: what two hosts do within this time may be seen in either order, for its events have no kernel time."""
+
 CarpdPair = Pair[Carpd, Carpd]
 StartProbe = Callable[[], Probe]
 
@@ -28,3 +31,16 @@ def carpd_vip(vip: str, advskew: int) -> Vip:
 def carpd_pair(lab: Lab, vip: str) -> CarpdPair:
     """A pair with host a preferred; not started."""
     return Pair(Carpd(lab, "a", [carpd_vip(vip, 0)]), Carpd(lab, "b", [carpd_vip(vip, STANDBY_SKEW)]), vip)
+
+
+def assert_moves(lab: Lab, address: str, since: float, *expected: tuple[str, str]) -> None:
+    """After ``since`` the address moved as expected, in this order, and no more: (host, "+") is a gain, "-" a loss."""
+    found = lab.owners.changes(address, since)
+    assert sorted(change[1:] for change in found) == sorted(expected), found
+    times = []
+    for host, sign in expected:
+        match = next(change for change in found if change[1:] == (host, sign))
+        found.remove(match)
+        times.append(match[0])
+    for earlier, later in zip(times, times[1:]):
+        assert later > earlier - RESOLUTION, (expected, times)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 from lab import INTERFACE, Carpd, Lab, Vip, with_prefix
-from pairs import STANDBY_SKEW
+from pairs import STANDBY_SKEW, assert_moves
 
 QUICK = 0.25
 """Seconds: far less than an interval, so that no advertisement's renewal can be what brought an address back."""
@@ -65,7 +65,7 @@ def test_several_vips_in_one_process(lab: Lab) -> None:
         assert daemons["a"].process.wait() == 0
         probe.wait_answering(after=time.monotonic())
     assert probe.result.lost == 0
-    assert lab.owners.changes(files, began) == []
+    assert_moves(lab, files, began)
     assert lab.hosts["a"].addresses(INTERFACE) == own_addresses(lab, "a")
     virtual = {with_prefix(address) for address in (mail, web, second_web, files)}
     assert set(lab.hosts["b"].addresses(INTERFACE)) == {*own_addresses(lab, "b"), *virtual}
@@ -112,7 +112,7 @@ def test_restart_after_kill_begins_as_backup(lab: Lab, vip: str, alone: Carpd) -
     lab.wait_gone(vip, "a")
     assert alone.status()["state"] == "BACKUP"
     lab.wait_owner(vip, "a")
-    assert [(host, sign) for _when, host, sign in lab.owners.changes(vip, began)] == [("a", "-"), ("a", "+")]
+    assert_moves(lab, vip, began, ("a", "-"), ("a", "+"))
 
 
 def test_somebody_elses_permanent_address_is_left_alone(lab: Lab, vip: str) -> None:

@@ -10,7 +10,7 @@ import time
 
 import pytest
 from lab import INTERFACE, Carpd, Lab, with_prefix
-from pairs import STANDBY_SKEW, CarpdPair, StartProbe
+from pairs import STANDBY_SKEW, CarpdPair, StartProbe, assert_moves
 
 KEYS = {
     "name", "interface", "vhid", "state", "addresses", "advbase", "advskew",
@@ -71,11 +71,11 @@ def test_usr2_steps_down(lab: Lab, pair: CarpdPair, vip: str, probe: StartProbe)
     taken = lab.owners.changes(vip, began)[0][0]
     assert taken - began < 1, "the standby did not wait for silence"
     lab.wait_advert("b", count=3)
-    assert [(host, sign) for _when, host, sign in lab.owners.changes(vip, began)] == [("b", "+"), ("a", "-")]
+    assert_moves(lab, vip, began, ("b", "+"), ("a", "-"))
     assert pair.preferred.status()["state"] == "BACKUP"
     back = pair.standby.send(signal.SIGUSR2)
     lab.wait_owner(vip, "a")
     client.wait_answering(after=time.monotonic())
     assert client.stop().lost == 0
     lab.wait_advert("a", count=2)
-    assert [(host, sign) for _when, host, sign in lab.owners.changes(vip, back)] == [("a", "+"), ("b", "-")]
+    assert_moves(lab, vip, back, ("a", "+"), ("b", "-"))

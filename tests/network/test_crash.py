@@ -10,14 +10,10 @@ import signal
 import time
 
 from lab import Lab
-from pairs import OVERLAP, CarpdPair, StartProbe
+from pairs import OVERLAP, CarpdPair, StartProbe, assert_moves
 
 AT_ONCE = 1.0
 """Seconds: much less than the three intervals of silence for which a standby waits by itself."""
-
-
-def moves(lab: Lab, address: str, since: float) -> list[tuple[str, str]]:
-    return [(host, sign) for _when, host, sign in lab.owners.changes(address, since)]
 
 
 def goodbyes(lab: Lab, host: str, since: float) -> bool:
@@ -36,7 +32,7 @@ def test_killed_daemon_is_replaced_at_once(lab: Lab, pair: CarpdPair, vip: str, 
     began = pair.preferred.send(signal.SIGKILL)
     taken = lab.wait_owner(vip, "b")
     client.wait_answering(after=time.monotonic())
-    assert moves(lab, vip, began) == [("a", "-"), ("b", "+")]
+    assert_moves(lab, vip, began, ("a", "-"), ("b", "+"))
     assert goodbyes(lab, "a", began)
     assert taken - began < AT_ONCE
     assert client.stop().outage_after(began) < AT_ONCE
@@ -48,19 +44,19 @@ def test_hanging_daemon_is_replaced(lab: Lab, pair: CarpdPair, vip: str) -> None
     """Its guard misses the heartbeat."""
     began = pair.preferred.freeze(helpers=False)
     lab.wait_owner(vip, "b")
-    assert moves(lab, vip, began) == [("a", "-"), ("b", "+")]
+    assert_moves(lab, vip, began, ("a", "-"), ("b", "+"))
     assert goodbyes(lab, "a", began)
     woken = pair.preferred.thaw()
     lab.wait_owner(vip, "a")
     assert lab.owners.overlap(vip, woken) < OVERLAP
-    assert moves(lab, vip, woken) == [("a", "+"), ("b", "-")]
+    assert_moves(lab, vip, woken, ("a", "+"), ("b", "-"))
 
 
 def test_host_where_everything_is_killed_never_shares_the_address(lab: Lab, pair: CarpdPair, vip: str) -> None:
     """Nobody is left to say goodbye: the kernel's lease ends before the standby's patience."""
     began = pair.preferred.kill()
     lab.wait_owner(vip, "b")
-    assert moves(lab, vip, began) == [("a", "-"), ("b", "+")]
+    assert_moves(lab, vip, began, ("a", "-"), ("b", "+"))
     assert not goodbyes(lab, "a", began)
     back = time.monotonic()
     pair.preferred.start()
@@ -71,13 +67,13 @@ def test_host_where_everything_is_killed_never_shares_the_address(lab: Lab, pair
 def test_host_where_everything_hangs_never_shares_the_address(lab: Lab, pair: CarpdPair, vip: str) -> None:
     began = pair.preferred.freeze(helpers=True)
     lab.wait_owner(vip, "b")
-    assert moves(lab, vip, began) == [("a", "-"), ("b", "+")]
+    assert_moves(lab, vip, began, ("a", "-"), ("b", "+"))
     assert not goodbyes(lab, "a", began)
     lab.wait_advert("b", count=2)
     woken = pair.preferred.thaw()
     lab.wait_owner(vip, "a")
     assert lab.owners.overlap(vip, woken) < OVERLAP
-    assert moves(lab, vip, woken) == [("a", "+"), ("b", "-")]
+    assert_moves(lab, vip, woken, ("a", "+"), ("b", "-"))
     assert not goodbyes(lab, "a", woken), "it had nothing to give any more"
 
 
@@ -86,7 +82,7 @@ def test_hanging_standby_changes_nothing(lab: Lab, pair: CarpdPair, vip: str) ->
     lab.wait_advert("a", count=4)
     pair.standby.thaw()
     lab.wait_advert("a", count=2)
-    assert moves(lab, vip, began) == []
+    assert_moves(lab, vip, began)
     assert lab.capture.after(began, "b") == []
 
 
@@ -97,8 +93,8 @@ def test_killed_guard_is_replaced_and_nothing_moves(lab: Lab, pair: CarpdPair, v
     os.kill(guard, signal.SIGKILL)
     lab.wait_advert("a", count=3)
     assert guard_of(lab, pair) != guard
-    assert moves(lab, vip, began) == []
+    assert_moves(lab, vip, began)
     assert client.stop().lost == 0
     killed = pair.preferred.send(signal.SIGKILL)
     assert lab.wait_owner(vip, "b") - killed < AT_ONCE, "the new guard knows what there is to guard"
-    assert moves(lab, vip, killed) == [("a", "-"), ("b", "+")]
+    assert_moves(lab, vip, killed, ("a", "-"), ("b", "+"))

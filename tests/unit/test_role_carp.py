@@ -77,7 +77,7 @@ def unit_settings() -> dict[str, list[str]]:
 def test_the_unit_fits_the_daemon_and_every_systemd_since_247() -> None:
     unit = unit_settings()
     assert unit["Type"] == ["notify"]
-    assert unit["ExecReload"] == ["/bin/kill -HUP $MAINPID"]
+    assert unit["ExecReload"] == ["/usr/local/sbin/carpctl reload"]
     assert unit["RuntimeDirectory"] == [Path(cli.DEFAULT_RUNTIME_DIR).name]
     assert unit["AmbientCapabilities"] == unit["CapabilityBoundingSet"]
     assert unit["Restart"] == ["always"]
@@ -87,7 +87,7 @@ def test_the_unit_fits_the_daemon_and_every_systemd_since_247() -> None:
 def unit(tmp_path: Path) -> Path:
     path = tmp_path / "carpd.service"
     # The commands themselves are looked for, and the machine of the tests does not have the daemon's.
-    path.write_text(render("etc/systemd/system/carpd.service.j2", __carp_command="/bin/true"))
+    path.write_text(render("etc/systemd/system/carpd.service.j2", __carp_command="/bin/true", __carp_ctl="/bin/true"))
     return path
 
 
@@ -126,3 +126,12 @@ def test_the_tags_that_the_documentation_names_are_those_of_the_tasks() -> None:
     used = {tag for task in tasks(ROLE / "tasks" / "main.yml") for tag in task["tags"]}
     text = (ROLE / "meta" / "argument_specs.yml").read_text()
     assert used == set(re.findall(r"C\((carp_(?:preflight|install|configure|service|verify))\)", text))
+
+
+def test_the_readme_names_every_variable_with_its_default() -> None:
+    options = yaml.safe_load((ROLE / "meta" / "argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
+    rows = dict(re.findall(r"^\| `(carp_\w+)` \| `?([^|`]*)`? \|", (ROLE / "README.md").read_text(), re.MULTILINE))
+    assert rows.keys() == options.keys()
+    for name, default in rows.items():
+        if name not in ("carp_vips", "carp_hosts"):
+            assert yaml.safe_load(default) == options[name]["default"], name

@@ -194,7 +194,7 @@ class Machine:
             return  # among several hosts, one that is leaving, or about to learn of the better master as well
         if event is Event.GOODBYE:
             self.master = None
-        else:
+        elif event is Event.SUPERIOR or not self.state.holds:
             values = (advertisement.advbase, advertisement.advskew, advertisement.demotion)
             self.master = Heard(source, *values, superior=event is Event.SUPERIOR, at=now)
         self._apply(event, now, _describe(event, advertisement, source))

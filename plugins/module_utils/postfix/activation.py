@@ -13,9 +13,7 @@ from typing import Callable, NamedTuple
 from .. import _files
 from . import changes, main_cf, tables
 from .files import ManagedFile
-from .staging import is_current
-
-MODE = 0o644
+from .staging import MODE, is_current
 
 
 class Change(NamedTuple):
@@ -30,7 +28,7 @@ class Change(NamedTuple):
     def diff(self) -> dict[str, str]:
         """Return what ``--diff`` shows."""
         if self.builds_index:
-            return {"prepared": f"{self.path}: the index is built anew\n"}
+            return {"prepared": f"{self.path}: the index is made anew\n"}
         if self.before == self.after:
             return {"prepared": f"{self.path}: owner and mode become those of a configuration file\n"}
         header = {"before_header": self.path, "after_header": self.path}
@@ -44,7 +42,7 @@ def compare(files: Iterable[ManagedFile], removed: Sequence[str], owner: _files.
         differs = not _files.holds(file.path, file.text.encode(), MODE, owner)
         if differs:
             found.append(Change(file.path, _text(file.path), file.text, file.action))
-        if file.index and (differs or not is_current(file.path, file.index)):
+        if file.index and (differs or not _is_good_index(file, owner)):
             # After its source, which must not be the newer one.
             found.append(Change(file.index, "", None, file.action, builds_index=True))
     return found + [Change(path, _text(path), None, changes.NONE) for path in removed]
@@ -83,6 +81,10 @@ def restore(before: dict[str, bytes | None], owner: _files.Owner) -> None:
     """Put back what was there, in the order in which it was replaced."""
     for path, data in before.items():
         _put(path, data, owner)
+
+
+def _is_good_index(file: ManagedFile, owner: _files.Owner) -> bool:
+    return is_current(file.path, file.index) and _files.belongs(file.index, MODE, owner)
 
 
 def _put(path: str, data: bytes | None, owner: _files.Owner) -> None:

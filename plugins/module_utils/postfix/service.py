@@ -41,7 +41,7 @@ def refusal(need: changes.Need, policy: str, vips: Sequence[str], unit: Unit, ru
     if policy == "never_on_vip" and not held:
         return ""
     reason = f"this host holds {', '.join(held)}" if held else "restart_policy is never"
-    way_out = "Move the address to another host and run this again" if held else "Restart it by hand, or allow it"
+    way_out = "Move the address to another host and run this again" if held else "Run this again with another policy"
     return (
         f"a change of {', '.join(need.restart_for)} needs a restart of {unit.name}, which cuts all sessions, "
         f"and {reason}. Nothing was changed. {way_out}."

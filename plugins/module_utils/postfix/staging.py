@@ -19,7 +19,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Callable
 
 from . import changes, main_cf, tables, values
@@ -27,6 +27,9 @@ from .files import ManagedFile, Wanted
 
 #: Run a command with some input; return its status, output and errors.
 Run = Callable[[Sequence[str], str], "tuple[int, str, str]"]
+
+#: The mode of every file of the configuration that is managed.
+MODE = 0o644
 
 #: A program that waits for a Postfix that does not run would wait for minutes.
 _PATIENCE = ("timeout", "60")
@@ -50,7 +53,10 @@ class Stage:
         os.mkdir(self._blank)
         with open(os.path.join(self._blank, "main.cf"), "w", encoding="utf-8"):
             pass
-        self._defaults = main_cf.parse(run(["postconf", "-c", self._blank, "-d"], "")[1])
+        status, defaults, errors = run(["postconf", "-c", self._blank, "-d"], "")
+        if status != 0:
+            raise OSError(f"Postfix does not tell its defaults: {errors.strip()}")
+        self._defaults = main_cf.parse(defaults)
         self.table_types = run(["postconf", "-c", self._blank, "-m"], "")[1].split()
         self.warnings: list[str] = []
 
@@ -80,7 +86,7 @@ class Stage:
         for service in wanted.services.values():
             where = f"master.cf: {service.name}/{service.type}"
             found += values.check(dict(service.options), self._defaults, where)
-        found += self._postconf_problems()
+        found += self._program_problems(wanted) + self._postconf_problems()
         # What comes later would only say the same in a less clear way.
         return found or self._check_problems() or self._table_problems() or self._greeting_problems()
 
@@ -94,8 +100,13 @@ class Stage:
         if _read(staged) != text:
             with open(staged, "w", encoding="utf-8") as handle:
                 handle.write(text)
+        # What a hand did to the live file's mode is repaired, and is no mistake of the new one.
+        os.chmod(staged, MODE)
         index = self.path(file.index) if file.index else ""
-        if not index or is_current(staged, index):
+        if not index:
+            return []
+        if is_current(staged, index):
+            os.chmod(index, MODE)
             return []
         if os.path.exists(index):
             # A broken index would be in the way of a new one.
@@ -111,6 +122,17 @@ class Stage:
         if file.path == os.path.join(self.config_dir, "master.cf"):
             return self._direct(file.text)
         return file.text
+
+    def _program_problems(self, wanted: Wanted) -> list[str]:
+        """Find services whose program is not there: master would try to start it for ever."""
+        folder = wanted.settings.get("daemon_directory", self._defaults["daemon_directory"])
+        known = os.listdir(folder)
+        return [
+            f"master.cf: {service.name}/{service.type}: {service.program}: no such program in {folder}"
+            + _nearest(service.program, known)
+            for service in wanted.services.values()
+            if service.program not in known
+        ]
 
     def _postconf_problems(self) -> list[str]:
         found = []
@@ -231,6 +253,10 @@ def _with_nearest(line: str, defaults: Mapping[str, str]) -> str:
     if not unused:
         return line
     file, name, value = unused.groups()
-    near = difflib.get_close_matches(name, defaults, 1)
-    hint = f"; the nearest is {near[0]}" if near else ""
-    return f"{file}: {name} = {value}: Postfix has no such parameter, and no other setting uses it{hint}"
+    nearest = _nearest(name, defaults)
+    return f"{file}: {name} = {value}: Postfix has no such parameter, and no other setting uses it{nearest}"
+
+
+def _nearest(word: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(word, list(known), 1)
+    return f"; the nearest is {near[0]}" if near else ""

@@ -88,8 +88,12 @@ class Namespace:
                 raise OSError(ctypes.get_errno(), f"setns to {self.name}")
 
     def send_all(self, number: signal.Signals) -> None:
-        """Signal every process inside, whatever session or group it is in; with SIGKILL, what a power cut does."""
+        """Signal every process inside, whatever session or group it is in."""
         signal_inside(self.name, number)
+
+    def kill_all(self) -> None:
+        """What a power cut does: all end together, so that none sees another's end."""
+        kill_inside(self.name)
 
     def remove(self) -> None:
         """Kill what is inside and delete the namespace."""
@@ -108,10 +112,16 @@ def signal_inside(name: str, number: signal.Signals) -> None:
             os.kill(pid, number)
 
 
+def kill_inside(name: str) -> None:
+    """SIGKILL every process in the namespace ``name``, all stopped before the first is killed."""
+    signal_inside(name, signal.SIGSTOP)
+    signal_inside(name, signal.SIGKILL)
+
+
 def remove(name: str) -> None:
     """Kill what is inside the namespace ``name`` and delete it."""
     if (NETNS_DIR / name).exists():
-        signal_inside(name, signal.SIGKILL)
+        kill_inside(name)
         run(["ip", "netns", "del", name])
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
-import signal
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -164,13 +163,13 @@ class Lab:
     def power_off(self, host: str) -> float:
         """Cut the cable, then kill everything on the host.  Returns the time."""
         now = self.cut(host)
-        self.hosts[host].send_all(signal.SIGKILL)
+        self.hosts[host].kill_all()
         return now
 
     def clear(self) -> None:
         """Kill what runs on the hosts, plug them in, and remove all addresses but their own."""
         for host, namespace in self.hosts.items():
-            namespace.send_all(signal.SIGKILL)
+            namespace.kill_all()
             self.power_on(host)
         self.wait(lambda: not any(process.running for process in self._processes), "all processes have ended")
 

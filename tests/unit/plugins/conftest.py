@@ -32,9 +32,14 @@ SILENCE = (0, "", "")
 class FakePostfix:
     """What each program says can be set; all of them are content at first."""
 
-    def __init__(self) -> None:
+    def __init__(self, programs: Path) -> None:
+        programs.mkdir()
+        for name in ("pickup", "smtpd"):
+            (programs / name).touch()
+        self.defaults = f"{DEFAULTS}daemon_directory = {programs}\n"
         self.commands: list[list[str]] = []
         self.answers: dict[str, tuple[int, str, str]] = {"sendmail": (0, GREETING, ""), "systemctl": SILENCE}
+        self.missing: set[str] = set()
         self.types = "cidr hash lmdb regexp"
         self.addresses = ["127.0.0.1"]
 
@@ -42,6 +47,8 @@ class FakePostfix:
         """Answer a command as Ansible's run_command does."""
         self.commands.append(list(command))
         program, *arguments = command[2:] if command[0] == "timeout" else command
+        if program in self.missing:
+            raise FileNotFoundError(2, "No such file or directory", program)
         for name in (" ".join([program, *arguments[-1:]]), " ".join([program, *arguments[:1]]), program):
             if name in self.answers:
                 return self.answers[name]
@@ -57,13 +64,13 @@ class FakePostfix:
         if any("=" not in line for line in settings.splitlines() if not line.startswith("#")):
             return 1, "", "postconf: fatal: missing '=' after attribute name\n"
         if option == "-d":
-            return 0, DEFAULTS, ""
+            return 0, self.defaults, ""
         if option == "-m":
             return 0, self.types, ""
         if option == "-nx":
             return 0, settings, ""
         if option == "-x":
-            known = dict(line.split(" =", 1) for line in (DEFAULTS + settings).splitlines() if " =" in line)
+            known = dict(line.split(" =", 1) for line in (self.defaults + settings).splitlines() if " =" in line)
             return 0, "".join(f"{name} ={known[name]}\n" for name in names), ""
         return SILENCE
 
@@ -82,6 +89,6 @@ class FakePostfix:
 
 
 @pytest.fixture
-def fake() -> FakePostfix:
+def fake(tmp_path: Path) -> FakePostfix:
     """Return a Postfix that is content with everything."""
-    return FakePostfix()
+    return FakePostfix(tmp_path / "sbin")

@@ -44,7 +44,9 @@ class Host:
             "packaged_master": str(self.packaged),
         }
         self.fake.commands.clear()
-        return self._run(postfix_config.main, **{**own, **arguments})
+        result = self._run(postfix_config.main, **{**own, **arguments})
+        assert list((self.folder.parents[1] / "run").iterdir()) == []
+        return result
 
     def files(self) -> dict[str, str]:
         return {path.name: path.read_text(encoding="utf-8") for path in self.folder.parent.rglob("*") if path.is_file()}
@@ -58,16 +60,9 @@ def host(tmp_path: Path, run: Any, fake: Any, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(
         basic.AnsibleModule, "run_command", lambda _self, command, data="", **_rest: fake(command, data)
     )
-    monkeypatch.setattr(basic.AnsibleModule, "tmpdir", str(tmp_path / "tmp"))
-
-    def configure(*arguments: Any, **options: Any) -> dict[str, Any]:
-        # Ansible gives each run a folder of its own.
-        (tmp_path / "tmp").rename(tmp_path / f"tmp-{len(list(tmp_path.iterdir()))}")
-        (tmp_path / "tmp").mkdir()
-        return run(*arguments, **options)
-
-    (tmp_path / "tmp").mkdir()
-    host = Host(tmp_path, configure, fake)
+    (tmp_path / "run").mkdir()
+    monkeypatch.setattr(postfix_config, "STAGES", str(tmp_path / "run"))
+    host = Host(tmp_path, run, fake)
     monkeypatch.setattr(basic.AnsibleModule, "warn", lambda _self, text: host.warnings.append(text))
     return host
 
@@ -241,7 +236,18 @@ def test_a_host_without_a_type_of_table(host: Host) -> None:
     assert result["msg"] == "Postfix has no tables of type lmdb: install postfix-lmdb"
 
 
+def test_a_program_that_is_missing_is_named(host: Host) -> None:
+    host.fake.missing = {"ip"}
+    result = host.configure(settings={**MAIN, "default_process_limit": 500})
+    assert result["msg"] == "cannot tell which addresses this host has: there is no program ip"
+    host.fake.answers["sendmail"] = (1, "", "")
+    host.fake.missing = {"journalctl"}
+    assert host.configure()["msg"].endswith("smtpd does not start: the mail log has the reason")
+
+
 def test_a_package_that_is_broken(host: Host) -> None:
+    host.fake.answers["postconf -d"] = (127, "", "postconf: cannot load library")
+    assert host.configure()["msg"] == "Postfix does not tell its defaults: postconf: cannot load library"
     host.packaged.write_text("foo bar\n", encoding="utf-8")
     assert host.configure()["msg"] == "master.cf: foo bar: a service has eight columns"
 

@@ -57,15 +57,17 @@ def test_what_differs(live: Path) -> None:
     ]
     path = str(live / "t")
     assert found[0].diff() == {"before_header": path, "after_header": path, "before": "old", "after": "new"}
-    assert found[1].diff() == {"prepared": f"{path}.lmdb: the index is built anew\n"}
+    assert found[1].diff() == {"prepared": f"{path}.lmdb: the index is made anew\n"}
     assert found[3].diff()["before"] == "x"
     assert found[3].diff()["after"] == ""
 
 
-def test_a_missing_or_older_index_differs(live: Path) -> None:
+def test_an_index_that_is_missing_or_older_or_open_to_all_differs(live: Path) -> None:
     table = ManagedFile(str(put(live / "t", "new")), "new", "lmdb")
     assert [change.path for change in activation.compare([table], [], OWNER)] == [str(live / "t.lmdb")]
     os.utime(put(live / "t.lmdb", "index"), (1, 1))
+    assert [change.path for change in activation.compare([table], [], OWNER)] == [str(live / "t.lmdb")]
+    put(live / "t.lmdb", "index", 0o666)
     assert [change.path for change in activation.compare([table], [], OWNER)] == [str(live / "t.lmdb")]
 
 

@@ -30,7 +30,7 @@ def test_the_policies(fake: Any) -> None:
     assert refusal(fake, "always") == ""
     assert refusal(fake, "never") == (
         "a change of inet_protocols needs a restart of postfix.service, which cuts all sessions, and restart_policy is "
-        "never. Nothing was changed. Restart it by hand, or allow it."
+        "never. Nothing was changed. Run this again with another policy."
     )
     fake.addresses = ["127.0.0.1", "2001:db8::74"]
     assert refusal(fake, "always") == ""

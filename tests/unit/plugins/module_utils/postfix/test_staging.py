@@ -101,9 +101,12 @@ def test_indexes_are_built_where_they_are_needed(trial: Trial) -> None:
     (trial.live / "t").write_text(text, encoding="utf-8")
     index = trial.live / "t.lmdb"
     index.write_text("current", encoding="utf-8")
+    for path in (trial.live / "t", index):
+        path.chmod(0o666)
     trial.stage.fill(trial.wanted(maps=table), [])
     assert trial.fake.ran("postmap") == []
     assert trial.staged("t.lmdb") == "current"
+    assert {path.stat().st_mode & 0o777 for path in (trial.root / "postfix").iterdir()} == {0o644}
 
 
 @pytest.mark.parametrize("state", ["older", "missing", "source differs"])
@@ -143,6 +146,13 @@ def test_an_option_that_does_not_exist(trial: Trial) -> None:
     line = f"postconf: warning: {trial.root}/postfix/master.cf: unused parameter: zzz=1\n"
     trial.fake.answers["postconf -n"] = (0, "", line)
     assert trial.problems() == ["master.cf: zzz = 1: Postfix has no such parameter, and no other setting uses it"]
+
+
+def test_a_program_that_does_not_exist(trial: Trial) -> None:
+    services = [{"name": "2525", "type": "inet", "command": "smptd"}]
+    assert trial.problems(services=services) == [
+        f"master.cf: 2525/inet: smptd: no such program in {trial.root.parent}/sbin; the nearest is smtpd"
+    ]
 
 
 def test_a_parameter_that_will_go_is_no_mistake(trial: Trial) -> None:
