@@ -21,6 +21,8 @@ from .wire import Wire
 _log = logging.getLogger(__name__)
 _GUARD_PATIENCE = 0.5  # of the lease: a daemon that hangs is found out before the kernel ends it
 _COMPLAINT_INTERVAL = 60.0  # seconds between two log lines about the same kind of bad packet
+# What others know of the states: ours are finer.
+_SHOWN = {state: "MASTER" for state in State if state.holds} | {State.FAULTY: "INIT"}
 _REFUSALS = {
     "digest": "its digest is wrong: another password or another list of addresses",
     "echo": "it is our own: a switch or hypervisor sends it back",
@@ -134,8 +136,8 @@ class VirtualHost:
             "name": vip.name,
             "interface": vip.interface,
             "vhid": vip.vhid,
-            "state": "MASTER" if machine.state.holds else machine.state.value,
-            "leaving": machine.state in (State.LEAVING, State.CLOSING),
+            "state": _SHOWN.get(machine.state, machine.state.value),
+            "leaving": machine.state.leaves,
             "addresses": [str(address) for address in vip.addresses],
             "advbase": vip.advbase,
             "advskew": vip.advskew,
@@ -172,7 +174,8 @@ class VirtualHost:
     def _send(self, action: Advertise) -> bool:
         """Send by every IP version; one that leaves is enough to be heard."""
         left = False
-        for version, packet in self._speaker.packets(action.advbase, action.advskew).items():
+        packets = self._speaker.packets(action.advbase, action.advskew, action.demotion)
+        for version, packet in packets.items():
             try:
                 self.wires[version].send(packet)
             except OSError as error:
