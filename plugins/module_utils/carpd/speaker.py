@@ -53,9 +53,7 @@ class Speaker:
 
     def packets(self, advbase: int, advskew: int, demotion: int = 0) -> dict[int, bytes]:
         """Return our next advertisement as an IP packet for each version that we speak."""
-        return {
-            version: self._packet(source, advbase, advskew, demotion) for version, source in self.sources.items()
-        }
+        return {version: self._packet(source, advbase, advskew, demotion) for version, source in self.sources.items()}
 
     def _packet(self, source: Address, advbase: int, advskew: int, demotion: int) -> bytes:
         self._counter = self._counter + 1 & _COUNTER_MASK

@@ -15,6 +15,7 @@ from .machine import Advertise, Announce, Changed, Hold, Release
 from .netlink import Link, Requests
 from .packet import BOW_OUT, Address, Datagram
 from .speaker import Speaker
+from .tracking import Verdict
 from .transitions import Event, State
 from .wire import Wire
 
@@ -45,6 +46,7 @@ class VirtualHost:
         self._link: Link | None = None
         self.wires: dict[int, Wire] = {}  # by IP version; none while there is an obstacle
         self._complained: dict[str, float] = {}
+        self._verdict = Verdict()
         self.obstacle = "starting"
 
     @property
@@ -111,6 +113,18 @@ class VirtualHost:
         self._speaker.reconfigure(vip, self._clock())
         self._perform()
 
+    def judge(self, verdict: Verdict) -> None:
+        """Take in what the checks say."""
+        if verdict == self._verdict:
+            return
+        self._verdict, now = verdict, self._clock()
+        self._machine.demote(verdict.demotion, verdict.doubts, now)
+        if verdict.fault != self._machine.fault:
+            # Also when only the reason has changed, which a person may read.
+            event = Event.FAULT if verdict.fault else Event.HEALED
+            self._machine.event(event, now, verdict.fault or "the checks are good again")
+        self._perform()
+
     def release(self) -> None:
         """Remove the addresses, whatever the election thinks; for the end of the daemon. Never raises OSError."""
         if self._link is None:
@@ -146,9 +160,21 @@ class VirtualHost:
             "since": round(now - machine.since, 3),
             "transitions": machine.transitions,
             "master": master,
-            "reason": self.obstacle or machine.reason,
+            "reason": self._reason(),
             "refused": dict(self._speaker.refused),
+            "fault": machine.fault,
         }
+
+    def _reason(self) -> str:
+        """Say why the state is as it is, and what demotes this host."""
+        machine, verdict = self._machine, self._verdict
+        reason = self.obstacle or machine.fault or machine.reason
+        if not machine.demotion:
+            return reason
+        causes = [verdict.reason] if verdict.demotion else []
+        if machine.demotion > verdict.demotion:
+            causes.append("advertisements could not be sent")
+        return f"{reason}; demoted by {machine.demotion}: {'; '.join(causes)}"
 
     def _perform(self) -> None:
         actions = self._machine.actions()
