@@ -22,6 +22,7 @@ from typing import NamedTuple
 from . import commands
 from .checkconfig import Check
 from .checks import look
+from .forked import close_all_but
 
 _MESSAGE_SIZE = 8192
 _READ_AT_ONCE = 100  # messages, so that no flood of results keeps the daemon from its packets
@@ -110,8 +111,7 @@ def _become_ordinary(socket_number: int) -> None:
         # ignored, for commands would inherit that.
         signal.signal(number, lambda *_arguments: None)
     os.setsid()
-    os.closerange(3, socket_number)
-    os.closerange(socket_number + 1, os.sysconf("SC_OPEN_MAX"))
+    close_all_but(socket_number)
     os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
     _keep_capabilities_from_commands()
 
