@@ -5,18 +5,21 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 from collections.abc import Iterator
 
 import pytest
-from lab import Carpd, Lab, Pair, Process
+from lab import INTERFACE, Carpd, Lab, Pair, Process, with_prefix
+from lab.segment import CLIENT_NUMBER, NETWORK
 from pairs import OVERLAP, STANDBY_SKEW, CarpdPair, StartProbe, carpd_vip
 
 SERVICE = "127.0.0.1:2525"
 LISTEN = "import socket; s = socket.create_server(('127.0.0.1', 2525)); print('ready', flush=True)\nwhile 1: s.accept()"
 TIMING = {"interval": 0.1, "timeout": 0.5, "rise": 2, "fall": 2}
 WEIGHT = 100
+CLIENT_ADDRESS = NETWORK.format(CLIENT_NUMBER)
 
 
 class Services:
@@ -168,3 +171,64 @@ def test_people_see_which_check_fails(lab: Lab, checked: CarpdPair, services: Se
     assert "demoted by 100: check service fails: Connection refused" in shown
     assert "check service (tcp): failing for" in shown and "weight 100: Connection refused" in shown
     assert "check service (tcp): good for" in checked.preferred.ctl("status").stdout
+
+
+@pytest.fixture
+def alone(lab: Lab, vip: str) -> Iterator[Carpd]:
+    """A daemon alone on its segment, not started."""
+    yield Carpd(lab, "a", [carpd_vip(vip, 0)])
+    lab.clear()
+
+
+def write_check(daemon: Carpd, vip: str, **options: object) -> None:
+    """Give the daemon one check."""
+    lines = ["[check one]", *(f"{key} = {value}" for key, value in {**TIMING, **options}.items())]
+    daemon.write_text(carpd_vip(vip, 0).section() + "\n".join(lines) + "\n")
+
+
+def test_gateway_that_answers_arp_and_one_that_does_not(lab: Lab, vip: str, alone: Carpd) -> None:
+    write_check(alone, vip, type="gateway", target=CLIENT_ADDRESS)
+    alone.start()
+    (check,) = wait_check(alone, "good")["checks"]  # type: ignore[misc]
+    assert check["detail"] == f"{CLIENT_ADDRESS} is at {lab.client.mac(INTERFACE)}"
+    lab.wait_owner(vip, "a")
+    lab.client.ip("addr", "del", with_prefix(CLIENT_ADDRESS), "dev", INTERFACE)
+    try:
+        (check,) = wait_check(alone, "failing")["checks"]  # type: ignore[misc]
+        assert check["detail"] == f"{CLIENT_ADDRESS} does not answer ARP on {INTERFACE}"
+    finally:
+        lab.client.ip("addr", "add", with_prefix(CLIENT_ADDRESS), "dev", INTERFACE)
+    wait_check(alone, "good")
+    assert lab.owners.holders(vip) == ["a"], "a master that nobody could replace stays, however sick it is"
+
+
+def test_link_of_another_interface(lab: Lab, vip: str, alone: Carpd) -> None:
+    write_check(alone, vip, type="link", target="uplink0", vips="smtp")
+    alone.start()
+    assert "there is no interface uplink0" in str(wait_check(alone, "failing")["reason"])
+    host = lab.hosts["a"]
+    host.ip("link", "add", "name", "uplink0", "type", "veth", "peer", "name", "uplink1")
+    try:
+        for end in ("uplink0", "uplink1"):
+            host.ip("link", "set", "dev", end, "up")
+        wait_check(alone, "good")
+        host.ip("link", "set", "dev", "uplink0", "down")
+        assert "uplink0 is down" in str(wait_check(alone, "failing")["reason"])
+    finally:
+        host.ip("link", "del", "dev", "uplink0")
+
+
+def test_reload_brings_and_takes_checks(lab: Lab, vip: str, alone: Carpd) -> None:
+    alone.start()
+    lab.wait_owner(vip, "a")
+    assert alone.status()["checks"] == []
+    write_check(alone, vip, type="file", target="/nowhere")
+    alone.send(signal.SIGHUP)
+    lab.wait(lambda: alone.status()["checks"], "the check is there")
+    assert wait_check(alone, "failing")["demotion"] == WEIGHT
+    before = alone.status()["transitions"]
+    alone.write([carpd_vip(vip, 0)])
+    alone.send(signal.SIGHUP)
+    lab.wait(lambda: alone.status()["demotion"] == 0, "nothing demotes it")
+    status = alone.status()
+    assert (status["checks"], status["transitions"], status["state"]) == ([], before, "MASTER")

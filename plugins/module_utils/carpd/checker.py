@@ -17,13 +17,12 @@ import socket
 import threading
 import time
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Callable, NamedTuple
 
-from . import commands
 from .checkconfig import Check
-from .checks import look
 from .forked import close_all_but
 
+_Look = Callable[[Check], "tuple[bool, str]"]
 _MESSAGE_SIZE = 8192
 _READ_AT_ONCE = 100  # messages, so that no flood of results keeps the daemon from its packets
 _STACK = 512 * 1024  # bytes for each check
@@ -92,14 +91,18 @@ def _be_the_checker(daemon: socket.socket, checks: Sequence[Check]) -> None:
     status = 1
     try:
         _become_ordinary(daemon.fileno())
+        # Here, so that what only checks need takes no memory of the daemon's.
+        from .checks import look
+        from .commands import kill_all
+
         threading.stack_size(_STACK)
         for check in checks:
-            threading.Thread(target=_repeat, args=(check, daemon), name=check.name, daemon=True).start()
+            threading.Thread(target=_repeat, args=(check, look, daemon), name=check.name, daemon=True).start()
         # Nothing is ever written to us: what makes the socket readable is its end.
         select.select([daemon], [], [])
+        kill_all()
         status = 0
     finally:
-        commands.kill_all()
         os._exit(status)
 
 
@@ -126,7 +129,7 @@ def _keep_capabilities_from_commands() -> None:
         return
 
 
-def _repeat(check: Check, daemon: socket.socket) -> None:
+def _repeat(check: Check, look: _Look, daemon: socket.socket) -> None:
     """Look again and again, as often as the check wants, and tell what was found."""
     while True:
         begun = time.monotonic()

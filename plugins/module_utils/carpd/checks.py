@@ -16,10 +16,20 @@ import struct
 import time
 from typing import Callable
 
-from . import commands, targets
 from .announce import ETH_P_ARP
 from .checkconfig import Check
+from .commands import Overdue, run
 from .netlink import Requests
+from .targets import (
+    Endpoint,
+    parse_command,
+    parse_endpoint,
+    parse_file,
+    parse_gateway,
+    parse_process,
+    parse_smtp_endpoint,
+    parse_url,
+)
 
 _LINE_LIMIT = 4096
 _REPLY_LINES = 100
@@ -72,7 +82,7 @@ class _Deadline:
 class _Conversation:
     """A connection on which lines go to and fro, all within one deadline. Use as a context manager."""
 
-    def __init__(self, endpoint: targets.Endpoint, deadline: _Deadline) -> None:
+    def __init__(self, endpoint: Endpoint, deadline: _Deadline) -> None:
         self._deadline = deadline
         self._unread = b""
         self._socket = self._connect(endpoint)
@@ -114,7 +124,7 @@ class _Conversation:
         line, self._unread = self._unread.split(b"\n", 1)
         return line.rstrip(b"\r").decode("utf-8", "replace")
 
-    def _connect(self, endpoint: targets.Endpoint) -> socket.socket:
+    def _connect(self, endpoint: Endpoint) -> socket.socket:
         if endpoint.path:
             return self._try(socket.AF_UNIX, endpoint.path)
         found = socket.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM)
@@ -141,7 +151,7 @@ class _Conversation:
 
 
 def _command(check: Check, deadline: _Deadline) -> str:
-    return _run(targets.command(check.target), deadline)
+    return _run(parse_command(check.target), deadline)
 
 
 def _unit(check: Check, deadline: _Deadline) -> str:
@@ -150,8 +160,8 @@ def _unit(check: Check, deadline: _Deadline) -> str:
 
 def _run(words: list[str], deadline: _Deadline) -> str:
     try:
-        status, last_line = commands.run(words, deadline.left())
-    except commands.Overdue:
+        status, last_line = run(words, deadline.left())
+    except Overdue:
         raise Failed(f"{words[0]} did not end within {deadline.seconds:g} s") from None
     except OSError as error:
         raise Failed(f"{words[0]} cannot be started: {error.strerror}") from None
@@ -162,12 +172,12 @@ def _run(words: list[str], deadline: _Deadline) -> str:
 
 
 def _tcp(check: Check, deadline: _Deadline) -> str:
-    with _Conversation(targets.endpoint(check.target), deadline):
+    with _Conversation(parse_endpoint(check.target), deadline):
         return "connected"
 
 
 def _smtp(check: Check, deadline: _Deadline) -> str:
-    with _Conversation(targets.smtp_endpoint(check.target), deadline) as server:
+    with _Conversation(parse_smtp_endpoint(check.target), deadline) as server:
         _reply(server, "the greeting")
         found = _ask(server, f"EHLO {socket.gethostname() or 'localhost'}")
         if check.recipient:
@@ -205,7 +215,7 @@ def _reply(server: _Conversation, request: str) -> str:
 
 
 def _http(check: Check, deadline: _Deadline) -> str:
-    url = targets.url(check.target)
+    url = parse_url(check.target)
     with _Conversation(url.endpoint, deadline) as server:
         if url.tls:
             server.secure(url.endpoint.host)
@@ -221,7 +231,7 @@ def _http(check: Check, deadline: _Deadline) -> str:
 
 
 def _process(check: Check, _deadline: _Deadline) -> str:
-    name = targets.process(check.target)
+    name = parse_process(check.target)
     if not name.startswith("/"):
         for pid in filter(str.isdigit, os.listdir("/proc")):
             if _is_called(pid, name) and _lives(pid):
@@ -258,7 +268,7 @@ def _lives(pid: str) -> bool:
 
 
 def _file(check: Check, _deadline: _Deadline) -> str:
-    wanted = targets.file(check.target)
+    wanted = parse_file(check.target)
     try:
         os.stat(wanted.path)
     except (FileNotFoundError, NotADirectoryError):
@@ -286,7 +296,7 @@ def _link(check: Check, _deadline: _Deadline) -> str:
 
 def _gateway(check: Check, deadline: _Deadline) -> str:
     """Ask as RFC 5227 probes do, in nobody's name: that changes no neighbour's cache, whoever has the address."""
-    gateway = targets.gateway(check.target).packed
+    gateway = parse_gateway(check.target).packed
     with socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM) as sock:
         sock.bind((check.interface, ETH_P_ARP))
         mac = sock.getsockname()[4]

@@ -14,7 +14,7 @@ import re
 from dataclasses import dataclass
 from typing import Callable, Union
 
-from .targets import TARGETS, interface
+from .targets import TARGETS, parse_interface
 
 Interface = Union[ipaddress.IPv4Interface, ipaddress.IPv6Interface]
 
@@ -192,7 +192,7 @@ VIP_OPTIONS = _table(
         None,
         "the name of a network interface, at most 15 characters without blank, '/' or ':'",
         "Where the addresses live and the advertisements go. It may be absent for now: the virtual host waits for it.",
-        interface,
+        parse_interface,
     ),
     Option(
         "vhid",

@@ -52,7 +52,7 @@ class TargetType(NamedTuple):
     parse: Callable[[str], object]
 
 
-def command(text: str) -> list[str]:
+def parse_command(text: str) -> list[str]:
     """Read a command line; there is no shell, but quotes group words."""
     words = shlex.split(text)
     if not words or not words[0] or "\0" in text:
@@ -60,10 +60,10 @@ def command(text: str) -> list[str]:
     return words
 
 
-def endpoint(text: str, default_port: int | None = None) -> Endpoint:
+def parse_endpoint(text: str, default_port: int | None = None) -> Endpoint:
     """Read ``host:port``, ``[IPv6]:port`` or ``/path``."""
     if text.startswith("/"):
-        return Endpoint("", 0, path(text))
+        return Endpoint("", 0, parse_path(text))
     match = re.fullmatch(r"(\[[^\]]*\]|[^:\s]+)(?::([0-9]{1,5}))?", text)
     port = int(match[2]) if match and match[2] else default_port
     if not match or port is None or not 1 <= port <= 65535:
@@ -78,51 +78,51 @@ def endpoint(text: str, default_port: int | None = None) -> Endpoint:
     return Endpoint(host, port)
 
 
-def smtp_endpoint(text: str) -> Endpoint:
+def parse_smtp_endpoint(text: str) -> Endpoint:
     """Read an endpoint whose port is 25 unless it is given."""
-    return endpoint(text, SMTP_PORT)
+    return parse_endpoint(text, SMTP_PORT)
 
 
-def url(text: str) -> Url:
+def parse_url(text: str) -> Url:
     """Read ``http[s]://host[:port][/path]``."""
     match = _URL.fullmatch(text)
     if not match:
         raise ValueError(text)
     tls = match[1] == "https"
-    where = endpoint(match[2], 443 if tls else 80)
+    where = parse_endpoint(match[2], 443 if tls else 80)
     return Url(tls, where, match[2], match[3] or "/")
 
 
-def unit(text: str) -> str:
+def parse_unit(text: str) -> str:
     """Read the name of a unit of systemd."""
     return _matching(_UNIT, text)
 
 
-def process(text: str) -> str:
+def parse_process(text: str) -> str:
     """Read a program's name, or the path of its pid file."""
-    return path(text) if text.startswith("/") else _matching(_PROCESS, text)
+    return parse_path(text) if text.startswith("/") else _matching(_PROCESS, text)
 
 
-def file(text: str) -> FileTarget:
+def parse_file(text: str) -> FileTarget:
     """Read a path, with ``!`` before it if it must not exist."""
-    return FileTarget(path(text.lstrip("!").strip()), not text.startswith("!"))
+    return FileTarget(parse_path(text.lstrip("!").strip()), not text.startswith("!"))
 
 
-def path(text: str) -> str:
+def parse_path(text: str) -> str:
     """Read an absolute path."""
     if not text.startswith("/") or "\0" in text:
         raise ValueError(text)
     return text
 
 
-def interface(text: str) -> str:
+def parse_interface(text: str) -> str:
     """Read the name of a network interface."""
     if text in (".", ".."):
         raise ValueError(text)
     return _matching(_INTERFACE, text)
 
 
-def gateway(text: str) -> IPv4Address:
+def parse_gateway(text: str) -> IPv4Address:
     """Read the address of a neighbour."""
     address = IPv4Address(text)
     if address.is_multicast or address.is_unspecified or address.is_loopback or int(address) == 0xFFFFFFFF:
@@ -143,33 +143,33 @@ TARGETS = {
         "a command line such as /usr/local/bin/check --fast, which no shell reads",
         "the command ends with status 0; the last line that it writes is shown. It runs without the daemon's "
         "capabilities and, but for PATH, with next to no environment",
-        command,
+        parse_command,
     ),
-    "tcp": TargetType(_WHERE, "the connection is accepted", endpoint),
+    "tcp": TargetType(_WHERE, "the connection is accepted", parse_endpoint),
     "smtp": TargetType(
         _WHERE + "; the port is 25 unless it is given",
         "the server greets and answers EHLO; with `recipient`, it also takes a mail from nobody to that recipient up "
         "to, and without, its text",
-        smtp_endpoint,
+        parse_smtp_endpoint,
     ),
     "http": TargetType(
         "a URL such as http://127.0.0.1:8080/health",
         "the answer has a status from 200 to 399. The certificate of https must be valid for the host",
-        url,
+        parse_url,
     ),
-    "unit": TargetType("the name of a systemd unit, such as postfix@-.service", "the unit is active", unit),
+    "unit": TargetType("the name of a systemd unit, such as postfix@-.service", "the unit is active", parse_unit),
     "process": TargetType(
         "the name of a program, or the path of its pid file",
         "such a process is there and not a zombie",
-        process,
+        parse_process,
     ),
     "file": TargetType(
-        "an absolute path, or ! and an absolute path", "the file exists, or with ! it does not exist", file
+        "an absolute path, or ! and an absolute path", "the file exists, or with ! it does not exist", parse_file
     ),
-    "link": TargetType("the name of a network interface", "the interface is up and has carrier", interface),
+    "link": TargetType("the name of a network interface", "the interface is up and has carrier", parse_interface),
     "gateway": TargetType(
         "the IPv4 address of a neighbour on the interface of the virtual hosts",
         "the neighbour answers ARP: then it is not this host that is cut off",
-        gateway,
+        parse_gateway,
     ),
 }

@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 _GUARD_PATIENCE = 0.5  # of the lease: a daemon that hangs is found out before the kernel ends it
 _COMPLAINT_INTERVAL = 60.0  # seconds between two log lines about the same kind of bad packet
 # What others know of the states: ours are finer.
-_SHOWN = {state: "MASTER" for state in State if state.holds} | {State.FAULTY: "INIT"}
+_SHOWN = {state: "MASTER" for state in State if state.holds} | {State.FAULTY: "INIT", State.ENDED: "INIT"}
 _REFUSALS = {
     "digest": "its digest is wrong: another password or another list of addresses",
     "echo": "it is our own: a switch or hypervisor sends it back",

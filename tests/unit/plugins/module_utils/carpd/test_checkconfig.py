@@ -15,9 +15,9 @@ from ansible_collections.failover.carp.plugins.module_utils.carpd.targets import
     Endpoint,
     FileTarget,
     Url,
-    endpoint,
-    file,
-    url,
+    parse_endpoint,
+    parse_file,
+    parse_url,
 )
 
 VIPS = """\
@@ -143,8 +143,8 @@ def test_targets(kind: str, good: list[str], bad: list[str]) -> None:
 
 
 def test_targets_are_understood() -> None:
-    assert endpoint("[::1]:25") == Endpoint("::1", 25)
-    assert endpoint("/run/a:1") == Endpoint("", 0, "/run/a:1")
-    assert url("https://a.example") == Url(True, Endpoint("a.example", 443), "a.example", "/")
-    assert url("http://[::1]:80/x") == Url(False, Endpoint("::1", 80), "[::1]:80", "/x")
-    assert file("! /x") == FileTarget("/x", False)
+    assert parse_endpoint("[::1]:25") == Endpoint("::1", 25)
+    assert parse_endpoint("/run/a:1") == Endpoint("", 0, "/run/a:1")
+    assert parse_url("https://a.example") == Url(True, Endpoint("a.example", 443), "a.example", "/")
+    assert parse_url("http://[::1]:80/x") == Url(False, Endpoint("::1", 80), "[::1]:80", "/x")
+    assert parse_file("! /x") == FileTarget("/x", False)
