@@ -58,7 +58,8 @@ nothing moves; and a host whose own check has just failed, too, though not yet o
 over from one that is demoted. Until its first result a check counts as good.
 
 A process of its own runs the checks, so that nothing they wait for delays the daemon. It is replaced when it dies; a
-check that tells no result for two seconds longer than its interval and timeout fails.
+check that tells no result for two seconds longer than its interval and timeout fails. Checks see the host as the daemon
+does: as its user, and where the role's unit confines it, without home folders and with a /tmp of their own.
 """
 
 

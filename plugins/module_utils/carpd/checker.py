@@ -93,8 +93,10 @@ def _be_the_checker(daemon: socket.socket, checks: Sequence[Check]) -> None:
         _become_ordinary(daemon.fileno())
         # Here, so that what only checks need takes no memory of the daemon's.
         from .checks import look
-        from .commands import kill_all
+        from .commands import kill_all, refuse
 
+        if not _drop_ambient_capabilities():
+            refuse("the daemon's capabilities cannot be kept from it")
         threading.stack_size(_STACK)
         for check in checks:
             threading.Thread(target=_repeat, args=(check, look, daemon), name=check.name, daemon=True).start()
@@ -116,17 +118,22 @@ def _become_ordinary(socket_number: int) -> None:
     os.setsid()
     close_all_but(socket_number)
     os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
-    _keep_capabilities_from_commands()
 
 
-def _keep_capabilities_from_commands() -> None:
-    """Clear the ambient set, by which a service manager gives capabilities to a user's programs; ours stay."""
+def _drop_ambient_capabilities() -> bool:
+    """Clear the set by which a service manager gives capabilities to a user's programs, so that commands get none.
+
+    What this process has itself, it keeps: a gateway is asked by packet socket. Returns whether the set is empty.
+    """
     try:
         import ctypes  # here, since it may fail where memory can never be made executable
 
         ctypes.CDLL(None).prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
     except (ImportError, OSError, MemoryError, AttributeError):
-        return
+        pass  # what counts is what the kernel says now
+    with open("/proc/self/status", encoding="ascii", errors="replace") as file:
+        ambient = [line.split()[1] for line in file if line.startswith("CapAmb:")]
+    return all(int(each, 16) == 0 for each in ambient)
 
 
 def _repeat(check: Check, look: _Look, daemon: socket.socket) -> None:

@@ -264,7 +264,7 @@ def _lives(pid: str) -> bool:
         with open(f"/proc/{pid}/stat", "rb") as file:
             return file.read().rpartition(b")")[2].split()[0] not in (b"Z", b"X")
     except OSError:
-        return False
+        return False  # it has ended, or is hidden from us: a process that nobody can look at is no proof of health
 
 
 def _file(check: Check, _deadline: _Deadline) -> str:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import signal
@@ -17,6 +18,7 @@ _KEPT_OUTPUT = 4096  # bytes, of the end
 # How often, in seconds, is looked whether a command has ended that left children behind with its output, or closed it.
 _LOOK_AGAIN, _CLOSED_LOOK = 0.1, 0.01
 
+_refusals: list[str] = []
 _running: set[subprocess.Popen[bytes]] = set()
 _lock = threading.Lock()
 
@@ -31,6 +33,8 @@ def run(words: list[str], timeout: float) -> tuple[int, str]:
     Raises OSError when it cannot be started, and Overdue. When this returns, all that it started in its process group
     is gone.
     """
+    if _refusals:
+        raise OSError(errno.EPERM, _refusals[0])
     end = time.monotonic() + timeout
     with _lock:
         process = subprocess.Popen(
@@ -52,6 +56,11 @@ def run(words: list[str], timeout: float) -> tuple[int, str]:
         process.wait()
         assert process.stdout is not None
         process.stdout.close()
+
+
+def refuse(reason: str) -> None:
+    """Run no command any more, for this reason."""
+    _refusals.append(reason)
 
 
 def kill_all() -> None:

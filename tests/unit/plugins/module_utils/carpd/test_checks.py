@@ -242,6 +242,12 @@ def test_a_command_that_never_stops_talking_is_bounded() -> None:
     assert not ok and "did not end" in detail
 
 
+def test_no_command_is_run_that_would_get_what_the_daemon_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commands, "_refusals", [])
+    commands.refuse("its owner is away")
+    assert look(check("command", "/bin/true")) == (False, "/bin/true cannot be started: its owner is away")
+
+
 def test_no_command_is_left_in_the_books() -> None:
     look(check("command", "/bin/true"))
     assert commands._running == set()
