@@ -264,7 +264,18 @@ def _lives(pid: str) -> bool:
         with open(f"/proc/{pid}/stat", "rb") as file:
             return file.read().rpartition(b")")[2].split()[0] not in (b"Z", b"X")
     except OSError:
-        return False  # it has ended, or is hidden from us: a process that nobody can look at is no proof of health
+        return _is_hidden(pid)
+
+
+def _is_hidden(pid: str) -> bool:
+    """Tell whether a process that /proc does not show is there (ProtectProc= in systemd.exec(5), hidepid in proc(5))."""
+    try:
+        os.kill(int(pid), 0)
+    except PermissionError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return True
 
 
 def _file(check: Check, _deadline: _Deadline) -> str:

@@ -276,9 +276,26 @@ def test_a_process_is_found_by_name_or_pid_file(tmp_path: pathlib.Path) -> None:
         assert look(check("process", str(pid_file)))[0] is False
         process.communicate()
     assert look(check("process", program.name)) == (False, f"there is no process {program.name}")
+    pid_file.write_text("99999999999999999999\n")
+    assert look(check("process", str(pid_file)))[0] is False
     pid_file.write_text("none\n")
     assert look(check("process", str(pid_file))) == (False, f"{pid_file} does not hold a process id")
     assert look(check("process", str(tmp_path / "y"))) == (False, "No such file or directory")
+
+
+def test_a_process_that_proc_hides_is_found_by_its_pid_file(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As another user under a unit with ProtectProc=invisible, where sending a signal is refused."""
+
+    def refuse(_pid: int, _number: int) -> None:
+        raise PermissionError
+
+    pid_file = tmp_path / "x.pid"
+    pid_file.write_text("4194305\n")  # more than the kernel gives out, so that /proc never has it
+    assert look(check("process", str(pid_file)))[0] is False
+    monkeypatch.setattr(os, "kill", refuse)
+    assert look(check("process", str(pid_file))) == (True, "process 4194305")
 
 
 def test_a_file_exists_or_must_not(tmp_path: pathlib.Path) -> None:
