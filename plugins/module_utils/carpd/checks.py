@@ -268,7 +268,7 @@ def _lives(pid: str) -> bool:
 
 
 def _is_hidden(pid: str) -> bool:
-    """Tell whether a process that /proc does not show is there (ProtectProc= in systemd.exec(5), hidepid in proc(5))."""
+    """Tell whether a process is there that /proc does not show (proc(5) hidepid, systemd.exec(5) ProtectProc=)."""
     try:
         os.kill(int(pid), 0)
     except PermissionError:

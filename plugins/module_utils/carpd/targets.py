@@ -160,8 +160,8 @@ TARGETS = {
     "unit": TargetType("the name of a systemd unit, such as postfix@-.service", "the unit is active", parse_unit),
     "process": TargetType(
         "the name of a program, or the path of its pid file",
-        "such a process is there and not a zombie. By name, only processes are found that the daemon's user may see; the "
-        "role's unit hides those of others, which the type unit or a pid file can tell of",
+        "such a process is there and not a zombie. By name, only processes are found that the daemon's user may see; "
+        "the role's unit hides those of others, which the type unit or a pid file can tell of",
         parse_process,
     ),
     "file": TargetType(
