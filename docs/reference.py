@@ -11,7 +11,8 @@ import sys
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "plugins" / "module_utils"))
 
-from carpd.options import CARPD_OPTIONS, NAME_RULE, VIP_OPTIONS, Option  # noqa: E402 - the path comes first
+from carpd.options import CARPD_OPTIONS, CHECK_OPTIONS, NAME_RULE, VIP_OPTIONS, Option  # noqa: E402 - the path comes first
+from carpd.targets import TARGETS  # noqa: E402
 
 TARGET = HERE / "configuration.md"
 HEAD = """\
@@ -35,12 +36,30 @@ vhid = 1
 addresses = 172.17.0.74/20
 password_file = /etc/carpd/secrets/smtp
 advskew = 0                 ; 20 on the second host
+
+[check postfix]
+type = smtp
+target = 127.0.0.1:25
+recipient = postmaster@example.org
 ```
 
 The daemon reads its configuration at start and again at SIGHUP or `carpctl reload`. A virtual host whose section did
 not change is not touched then. If only its timing or policy changed (advbase, advskew, dead_ratio, preempt), it goes on
 in its role with the new values; if anything else changed, it hands over first and starts anew. A broken file changes
 nothing.
+"""
+CHECKS = """\
+One for each check of this host's health. NAME is {name_rule}.
+
+While a check fails, its virtual hosts are demoted on this host: a healthier host takes over at once, even if it may
+not preempt otherwise. When the check is good again, a host that may preempt takes its place again. Both moves are
+handovers, in which the old master keeps the addresses until the new one has them. If all hosts are demoted alike,
+nothing moves; and a host whose own check has just failed, too, though not yet often enough to be sure, does not take
+over from one that is demoted. Until its first result a check counts as good.
+
+A process of its own runs the checks, so that nothing they wait for delays the daemon. It is replaced when it dies; a
+check that tells no result for two seconds longer than its interval and timeout fails. Checks see the host as the daemon
+does: as its user, and where the role's unit confines it, without home folders and with a /tmp of their own.
 """
 
 
@@ -51,6 +70,8 @@ def main() -> int:
             HEAD,
             *_section("[carpd]", "What holds for the daemon.", CARPD_OPTIONS),
             *_section("[vip NAME]", f"One for each virtual host. NAME is {NAME_RULE}.", VIP_OPTIONS),
+            *_section("[check NAME]", CHECKS.format(name_rule=NAME_RULE).rstrip(), CHECK_OPTIONS),
+            *_targets(),
         ]
     )
     if "--check" not in sys.argv:
@@ -61,11 +82,21 @@ def main() -> int:
     return 0
 
 
+_ONE = "one of password and password_file is required"
+_OPTIONAL = {"password": _ONE, "password_file": _ONE}
+
+
+def _targets() -> list[str]:
+    lines = ["### Types of checks", "", "| type | target | good when |", "| --- | --- | --- |"]
+    lines += [f"| `{name}` | {target.allowed} | {target.good} |" for name, target in TARGETS.items()]
+    return [*lines, ""]
+
+
 def _section(title: str, summary: str, options: dict[str, Option]) -> list[str]:
     lines = [f"## `{title}`", "", summary, ""]
     for option in options.values():
         if option.default is None:
-            default = "one of password and password_file is required" if option.optional else "required"
+            default = _OPTIONAL.get(option.name, "none by default") if option.optional else "required"
         else:
             default = f"default `{option.default}`" if option.default else "none by default"
         lines += [f"### `{option.name}`", "", option.summary, "", f"*Allowed:* {option.allowed}; *{default}*.", ""]

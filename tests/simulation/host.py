@@ -39,6 +39,10 @@ class Host:
         self.asked_to_end_at: float | None = None
         self.carrier = True
         self.sending_works = True
+        self.demotion = 0
+        self.known_demotion = 0  # a frozen daemon has not heard of the latest yet
+        self.faulty_since: float | None = None
+        self.thawed_at = 0.0
         self.holds = False
         self.on_change: Callable[[Host, Changed], None] = lambda _host, _change: None
         self.on_send: Callable[[Host, bytes], None] = lambda _host, _packet: None
@@ -69,6 +73,7 @@ class Host:
         self.speaker.sources = {4: self.address}
         self.died_at = self.frozen_at = self.asked_to_end_at = None
         self._inbox.clear()
+        self._tell_health()
         if self.carrier:
             self.tell(Event.UP)
 
@@ -88,7 +93,7 @@ class Host:
         """Let it go on."""
         if self.speaker is not None and self.frozen_at is not None:
             self.world.note(self.name, "thaws")
-            self.frozen_at = None
+            self.frozen_at, self.thawed_at = None, self.world.now
             self._work()
 
     def set_carrier(self, carrier: bool) -> None:
@@ -110,6 +115,34 @@ class Host:
             self.world.note(self.name, "loses its address to somebody else")
             self._drop()
             self.tell(Event.ADDRESS_LOST)
+
+    def demote(self, demotion: int, doubts: int = 0) -> None:
+        """Let checks fail that demote the host by so much, and others be in doubt."""
+        self.world.note(self.name, f"is demoted by {demotion}, and perhaps by {doubts} more")
+        self.demotion = demotion
+        self._tell_demotion(doubts)
+
+    def set_fault(self, faulty: bool) -> None:
+        """Let a check fail because of which the host must not be master, or let it heal."""
+        if faulty != (self.faulty_since is not None):
+            self.world.note(self.name, "must not be master" if faulty else "may be master again")
+            self.faulty_since = self.world.now if faulty else None
+            self.tell(Event.FAULT if faulty else Event.HEALED)
+
+    def _tell_health(self) -> None:
+        """What the checks have found out outlives a restart of the daemon here; a real one finds it out anew."""
+        self._tell_demotion(0)
+        if self.faulty_since is not None:
+            self.tell(Event.FAULT)
+
+    def _tell_demotion(self, doubts: int) -> None:
+        demotion = self.demotion
+
+        def take(speaker: Speaker) -> None:
+            self.known_demotion = demotion
+            speaker.machine.demote(demotion, doubts, self.clock())
+
+        self._tell(take)
 
     def reconfigure(self, **changes: int) -> None:
         """Change timing or policy in the running daemon."""
@@ -164,8 +197,9 @@ class Host:
         while actions:
             for action in actions:
                 if isinstance(action, Advertise):
+                    packets = speaker.packets(action.advbase, action.advskew, action.demotion)
                     left = self.carrier and self.sending_works
-                    for packet in speaker.packets(action.advbase, action.advskew).values() if left else []:
+                    for packet in packets.values() if left else []:
                         self.on_send(self, packet)
                         self.segment.send(self.name, packet)
                     speaker.machine.sent(left, self.clock())

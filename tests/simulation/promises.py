@@ -9,6 +9,7 @@ import itertools
 
 from carpd.machine import HOLD_TIME, LEASE_LATENESS, Changed
 from carpd.packet import BOW_OUT, Advertisement, Datagram
+from carpd.standing import demoted_skew
 from carpd.transitions import State
 from host import Host
 from world import LONGEST_DELAY, Segment, World
@@ -31,6 +32,7 @@ class Promises:
         self._segment = segment
         self._hosts = hosts
         self._together: dict[tuple[str, str], float] = {}
+        self._unjust: dict[tuple[str, str], float] = {}
         self._network_trouble = 0.0
         self._any_trouble = 0.0
         self._troubles: list[float] = []
@@ -57,8 +59,11 @@ class Promises:
         self._one_owner(now)
         self._no_ghost(now)
         self._ends(now)
+        self._healthy(now)
         if now - self._any_trouble > PATIENT:
-            self._someone()
+            self._someone(now)
+        else:
+            self._unjust.clear()
 
     def _one_owner(self, now: float) -> None:
         """I1 and I4: never two holders for longer than an exchange; after healing, one more interval."""
@@ -87,10 +92,26 @@ class Promises:
             if host.running and host.asked_to_end_at is not None and now - host.asked_to_end_at > HOLD_TIME + LATE:
                 raise Broken(f"{host.name} was asked to end {now - host.asked_to_end_at:.1f} s ago")
 
-    def _someone(self) -> None:
-        """I2: someone holds the address, if anyone can."""
-        if any(host.running for host in self._hosts) and not any(host.holds for host in self._hosts):
+    def _healthy(self, now: float) -> None:
+        """Whoever must not be master hands over, or lets go."""
+        for host in self._hosts:
+            if host.running and host.holds and host.faulty_since is not None:
+                since = max(host.faulty_since, host.thawed_at)
+                if now - since > HOLD_TIME + LATE:
+                    raise Broken(f"{host.name} holds the address, and must not be master since {now - since:.1f} s")
+
+    def _someone(self, now: float) -> None:
+        """I2: someone holds the address, if anyone can; and of those who can, one of the least demoted."""
+        able = [host for host in self._hosts if host.running and host.faulty_since is None]
+        holders = [host for host in self._hosts if host.holds]
+        if able and not holders:
             raise Broken(f"I2: after {PATIENT} s of peace nobody holds the address")
+        for holder, other in itertools.product(holders, able):
+            pair = (holder.name, other.name)
+            if _demotion(other) >= _demotion(holder):
+                self._unjust.pop(pair, None)
+            elif now - self._unjust.setdefault(pair, now) > 2 * holder.vip.advbase + 1:
+                raise Broken(f"{holder.name} holds the address, and {other.name} is healthier")
 
     def _changed(self, host: Host, change: Changed) -> None:
         """I5: no promotion without silence for the full time, or a goodbye, or a worse master."""
@@ -102,7 +123,9 @@ class Promises:
     def _heard(self, host: Host, datagram: Datagram) -> None:
         advertisement = Advertisement.decode(datagram.payload)
         values = (advertisement.advbase, advertisement.advskew)
-        if values == BOW_OUT or values > (host.vip.advbase, host.vip.advskew):
+        # Failed sends may rank it lower; but that can end at any time.
+        ours = (host.known_demotion, host.vip.advbase, demoted_skew(host.vip.advskew, host.known_demotion))
+        if values == BOW_OUT or (advertisement.demotion, *values) > ours:
             self._may_rise[host.name] = True
         else:
             self._may_rise[host.name] = False
@@ -114,3 +137,8 @@ class Promises:
         if (host.name, counter) in self._counters:
             raise Broken(f"I7: {host.name} used the counter {counter} twice")
         self._counters.add((host.name, counter))
+
+
+def _demotion(host: Host) -> int:
+    """Return by how much a host is demoted, sends that failed included."""
+    return host.speaker.machine.demotion if host.speaker is not None else 0

@@ -60,6 +60,9 @@ class Schedule:
             self._step_down,
             self._delete,
             self._reload,
+            self._demote,
+            self._demote_all,
+            self._fault,
         ]
 
     def _begin(self, what: str, network: bool = False) -> None:
@@ -159,6 +162,32 @@ class Schedule:
         self._begin(f"{host.name} reloads the other policy")
         host.reconfigure(preempt=not host.vip.preempt)
 
+    def _demote(self) -> None:
+        """Let a check fail on one host; some fail for sure only after a time of doubt."""
+        host = self._some()
+        weight, doubt = self.world.random.choice([1, 10, 50, 254]), self.world.random.choice([0.0, 0.0, 1.0, 2.0])
+        self._begin(f"a check of weight {weight} fails on {host.name}")
+        if doubt:
+            host.demote(host.demotion, weight)
+            self._end(doubt, False, lambda: host.demote(weight))
+        else:
+            host.demote(weight)
+        self._end(doubt + self._short(), False, lambda: host.demote(0))
+
+    def _demote_all(self) -> None:
+        """Let something fail that all hosts need; each finds out in its own time."""
+        self._begin("a check fails on all hosts")
+        for host in self.hosts:
+            self._end(self.world.random.uniform(0, 2), False, lambda host=host: host.demote(100))  # type: ignore[misc]
+            self._end(self._short() + 2, False, lambda host=host: host.demote(0))  # type: ignore[misc]
+
+    def _fault(self) -> None:
+        """Let a check fail because of which a host must not be master."""
+        host = self._some()
+        self._begin(f"{host.name} must not be master")
+        host.set_fault(True)
+        self._end(self._short(), False, lambda: host.set_fault(False))
+
     def _mend(self) -> None:
         """End every fault."""
         self.world.note("*", "everything is mended")
@@ -168,6 +197,8 @@ class Schedule:
             host.sending_works = True
             host.set_carrier(True)
             host.thaw()
+            host.set_fault(False)
+            host.demote(0)
             host.start()
         self.promises.trouble(network=True)
 

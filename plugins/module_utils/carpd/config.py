@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The failover.carp authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Read, check and write the configuration: INI sections ``[carpd]`` and ``[vip NAME]``.
+"""Read, check and write the configuration: INI sections ``[carpd]``, ``[vip NAME]`` and ``[check NAME]``.
 
 Every mistake is found in one pass and told as one line: file, section, option, value, what is allowed.
 """
@@ -9,7 +9,6 @@ Every mistake is found in one pass and told as one line: file, section, option, 
 from __future__ import annotations
 
 import configparser
-import difflib
 import glob
 import os
 import re
@@ -18,30 +17,14 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Any, Callable
 
-from .options import CARPD_OPTIONS, NAME_RULE, PASSWORD_MAX, PASSWORD_RULE, VIP_OPTIONS, Interface, Option, valid_name
+from .checkconfig import Check, parse_check, settle
+from .options import CARPD_OPTIONS, NAME_RULE, PASSWORD_MAX, PASSWORD_RULE, VIP_OPTIONS, Interface, valid_name
 from .packet import Address
+from .sections import HIDDEN, parse_section, unknown
+from .sections import Problem as Problem
+from .sections import as_text as as_text
 
-HIDDEN = "(hidden)"
-
-
-@dataclass(frozen=True)
-class Problem:
-    """One mistake: where it stands, what stands there and what is allowed instead."""
-
-    where: str
-    section: str
-    option: str
-    value: str
-    allowed: str
-
-    def __str__(self) -> str:
-        place = f"{self.where}: [{self.section}]" if self.section else f"{self.where}:"
-        text = (
-            f"{place} {self.option} = {self.value}: must be {self.allowed}"
-            if self.option
-            else f"{place} {self.allowed}"
-        )
-        return _one_line(text)
+_SECTIONS = ["carpd", "vip NAME", "check NAME"]
 
 
 class ConfigError(Exception):
@@ -84,6 +67,7 @@ class Config:
     vips: tuple[Vip, ...]
     log_level: str
     priority: int
+    checks: tuple[Check, ...] = ()
 
 
 def load(path: str) -> Config:
@@ -94,6 +78,8 @@ def load(path: str) -> Config:
     problems: list[Problem] = []
     daemon: dict[str, Any] = {option.name: option.parse(option.default or "") for option in CARPD_OPTIONS.values()}
     vips: list[tuple[str, Vip]] = []
+    checks: list[tuple[str, Check]] = []
+    interfaces: dict[str, str] = {}
     seen: dict[str, str] = {}
     files = [path]
     for file in files:
@@ -103,19 +89,26 @@ def load(path: str) -> Config:
             if f"{kind} {name}" in seen:
                 problems.append(Problem(file, section, "", "", f"stands in {seen[f'{kind} {name}']} already"))
             elif section == "carpd":
-                daemon.update(_parse_section(section, CARPD_OPTIONS, values, file, problems))
+                daemon.update(parse_section(section, CARPD_OPTIONS, values, file, problems))
                 files.extend(_included(path, str(daemon["include"])))
             elif kind == "vip" and name:
                 vip, wrong = parse_vip(name, values, file, read_secret)
                 problems.extend(wrong)
                 vips.extend([(file, vip)] if vip is not None else [])
+                interfaces[name] = vip.interface if vip is not None else ""
+            elif kind == "check" and name:
+                check, wrong = parse_check(name, values, file)
+                problems.extend(wrong)
+                checks.extend([(file, check)] if check is not None else [])
             else:
-                problems.append(Problem(file, section, "", "", _unknown("section", section, ["carpd", "vip NAME"])))
+                problems.append(Problem(file, section, "", "", unknown("section", section, _SECTIONS)))
             seen[f"{kind} {name}"] = file
     problems.extend(_clashes(vips))
+    settled, wrong = settle(checks, interfaces)
+    problems.extend(wrong)
     if problems:
         raise ConfigError(problems)
-    return Config(tuple(vip for _file, vip in vips), str(daemon["log_level"]), int(daemon["priority"]))
+    return Config(tuple(vip for _file, vip in vips), str(daemon["log_level"]), int(daemon["priority"]), settled)
 
 
 def parse_vip(
@@ -133,7 +126,7 @@ def parse_vip(
     section = f"vip {name}"
     if not valid_name(name):
         problems.append(Problem(where, section, "", "", f"a virtual host's name must be {NAME_RULE}"))
-    values = _parse_section(
+    values = parse_section(
         section, VIP_OPTIONS, {key: as_text(value) for key, value in options.items()}, where, problems
     )
     password = _password(section, values, where, secret_reader, problems)
@@ -195,15 +188,6 @@ def read_secret(path: str) -> bytes:
         return file.readline(4096).rstrip(b"\r\n")
 
 
-def as_text(value: object) -> str:
-    """Return a value as it is written in the file; YAML's booleans and lists become ``yes`` and ``a, b``."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, (list, tuple)):
-        return ", ".join(as_text(item) for item in value)
-    return str(value)
-
-
 def _read(path: str, problems: list[Problem]) -> dict[str, dict[str, str]]:
     # No default section: "" cannot be written between brackets.
     parser = configparser.RawConfigParser(default_section="", comment_prefixes=("#", ";"))
@@ -241,27 +225,6 @@ def _included(path: str, pattern: str) -> list[str]:
     return sorted(glob.glob(os.path.join(folder, pattern))) if pattern else []
 
 
-def _parse_section(
-    section: str, table: Mapping[str, Option], values: Mapping[str, str], where: str, problems: list[Problem]
-) -> dict[str, Any]:
-    parsed: dict[str, Any] = {}
-    for key in values:
-        if key not in table:
-            problems.append(Problem(where, section, "", "", _unknown("option", key, list(table))))
-    for option in table.values():
-        text = values.get(option.name, option.default)
-        if text is None:
-            if not option.optional:
-                problems.append(Problem(where, section, "", "", f"{option.name} is missing: {option.allowed}"))
-            continue
-        try:
-            parsed[option.name] = option.parse(text.strip() if not option.secret else text)
-        except ValueError:
-            shown = HIDDEN if option.secret else text or "(nothing)"
-            problems.append(Problem(where, section, option.name, shown, option.allowed))
-    return parsed
-
-
 def _password(
     section: str,
     values: Mapping[str, Any],
@@ -293,14 +256,3 @@ def _password(
         holds = "a file whose first line is the password, " if option == "password_file" else ""
         problems.append(Problem(where, section, option, shown, holds + PASSWORD_RULE + has))
     return password
-
-
-def _unknown(kind: str, name: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
-    hint = f"did you mean {near[0]}?" if near else "known are: " + ", ".join(known)
-    return f"there is no {kind} {name}; {hint}"
-
-
-def _one_line(text: str) -> str:
-    """Return a text that cannot do more to a terminal or a journal than stand there."""
-    return "".join(char if char.isprintable() else " " if char.isspace() else ascii(char)[1:-1] for char in text)

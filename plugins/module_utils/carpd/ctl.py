@@ -13,6 +13,7 @@ from typing import Any
 
 from .cli import DEFAULT_RUNTIME_DIR, SOCKET_NAME
 from .control import ControlError, request
+from .standing import demoted_skew
 from .version import VERSION
 
 
@@ -44,14 +45,24 @@ def _paragraph(one: Mapping[str, Any]) -> str:
     lines = [
         f"{one['name']}: {state} for {_duration(one['since'])}: {one['reason']}",
         f"    {', '.join(one['addresses'])} on {one['interface']}, vhid {one['vhid']}, "
-        f"advertising every {one['advbase']} + {one['advskew'] + one['demotion']}/256 s",
+        f"advertising every {one['advbase']} + {demoted_skew(one['advskew'], one['demotion'])}/256 s",
     ]
     if one["master"]:
         lines.append(f"    the master is {one['master']['source']}, heard {one['master']['age']:.1f} s ago")
+    lines.extend(f"    {_check(check)}" for check in one.get("checks", ()))
     if one["refused"]:
         refused = ", ".join(f"{count} by {reason}" for reason, count in sorted(one["refused"].items()))
         lines.append(f"    advertisements refused: {refused}")
     return "\n".join(lines)
+
+
+def _check(check: Mapping[str, Any]) -> str:
+    """Say how one check is."""
+    if check["state"] == "unknown":
+        return f"check {check['name']} ({check['type']}): no result yet"
+    weight = "" if check["state"] == "good" else f", weight {check['weight']}"
+    detail = f": {check['detail']}" if check["detail"] else ""
+    return f"check {check['name']} ({check['type']}): {check['state']} for {_duration(check['since'])}{weight}{detail}"
 
 
 def _duration(seconds: float) -> str:

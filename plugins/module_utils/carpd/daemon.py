@@ -22,6 +22,7 @@ from .config import Config, ConfigError, Vip, load
 from .control import ControlError, ControlServer
 from .events import dispatch
 from .guard import Guard
+from .health import Health
 from .interfaces import Interfaces, Obstacle
 from .netlink import AddressGone, Link, Missed, Requests, Watch
 from .notify import Notifier
@@ -62,6 +63,7 @@ class Daemon:
         self._selector.register(self._watch, selectors.EVENT_READ, self._read_watch)
         self._selector.register(self._signals, selectors.EVENT_READ, self._read_signals)
         self._interfaces.load(self._requests)
+        self._health = Health(self._selector, time.monotonic, self._judge)
         self._configure(config)
 
     def run(self) -> None:
@@ -80,7 +82,10 @@ class Daemon:
                     self._notifier.tell("WATCHDOG=1")
                     beat_at = now + beat
                 deadline = min(
-                    [beat_at, now + self._guard.patience / 3, *(host.next_timer() for host in self._everyone())]
+                    beat_at,
+                    now + self._guard.patience / 3,
+                    self._health.next_timer(),
+                    *(host.next_timer() for host in self._everyone()),
                 )
                 timeout = None if deadline == math.inf else max(0.0, deadline - now)
                 dispatch(self._selector, timeout, self._look_at_guard)
@@ -89,6 +94,8 @@ class Daemon:
                 for host in self._everyone():
                     if host.next_timer() <= now:
                         host.due()
+                if self._health.next_timer() <= now:
+                    self._health.due()
                 self._settle()
         finally:
             self._close()
@@ -126,7 +133,13 @@ class Daemon:
                     host.reconfigure(vip)
                     _log.info("%s: goes on with its new timing", name)
         self._pending = wanted
+        self._health.configure(config.checks)
         self._settle()
+
+    def _judge(self) -> None:
+        """Tell every virtual host what the checks say about it; one that ends has nothing to hear any more."""
+        for name, host in self._hosts.items():
+            host.judge(self._health.verdict(name))
 
     def _retire(self, host: VirtualHost, reason: str) -> None:
         del self._hosts[host.vip.name]
@@ -142,6 +155,7 @@ class Daemon:
         if self._pending and not self._closing:
             for name, vip in self._pending.items():
                 self._hosts[name] = VirtualHost(vip, self._requests, self._guard, _random_counter(), time.monotonic)
+                self._hosts[name].judge(self._health.verdict(name))
             self._pending = {}
             self._attach_all()
 
@@ -249,7 +263,7 @@ class Daemon:
 
     def _answer(self, verb: str) -> Any:
         if verb == "status":
-            return [host.status() for host in self._everyone()]
+            return [{**host.status(), "checks": self._health.status(host.vip.name)} for host in self._everyone()]
         if verb == "reload":
             self._reload()
             return "reloaded"
@@ -269,6 +283,7 @@ class Daemon:
             if host.state.holds:
                 host.release()
         self._guard.close()
+        self._health.close()
         self._control.close()
         self._wires.keep([])
         self._watch.close()

@@ -24,6 +24,7 @@ from ipaddress import ip_interface
 from typing import Any
 
 from .config import Vip
+from .forked import close_all_but
 from .netlink import Link, Requests
 from .wire import send_once
 
@@ -127,7 +128,7 @@ def _be_the_guard(daemon: socket.socket, memory: mmap.mmap) -> None:
         os.setsid()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
             signal.signal(number, signal.SIG_IGN)
-        _close_all_but(daemon.fileno())
+        close_all_but(daemon.fileno())
         held: dict[str, dict[str, Any]] = {}
         why = _watch(daemon, memory, held)
         if why:
@@ -138,16 +139,6 @@ def _be_the_guard(daemon: socket.socket, memory: mmap.mmap) -> None:
         status = 0
     finally:
         os._exit(status)
-
-
-def _close_all_but(kept: int) -> None:
-    """Close what a later guard inherits from the running daemon; the limit of descriptors may be a thousand million."""
-    for name in os.listdir("/proc/self/fd"):
-        if int(name) > 2 and int(name) != kept:
-            try:
-                os.close(int(name))
-            except OSError:
-                continue  # the one that listed them
 
 
 def _watch(daemon: socket.socket, memory: mmap.mmap, held: dict[str, dict[str, Any]]) -> str:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Union
 
 from .packet import BOW_OUT, Address, Advertisement
+from .standing import Standing, demoted_skew
 from .transitions import TRANSITIONS, Event, Reaction, State
 
 # The kernel counts a lease in whole seconds and ends it up to half a second late (measured on Linux 6.18: 0.49 s).
@@ -34,11 +35,8 @@ HURRY_STEP = 0.0001
 FRESH = 1.5
 # At most so often in one interval a master answers others that think to be master, too.
 REASSERTIONS = 20
-# Three failed sends in a row count as advskew 240, and three good ones as healed (UCarp src/carp.c carp_send_ad).
-# A backup sends nothing, so there the penalty ends by time; ucarp would keep it for ever.
-SEND_ERRORS = 3
-SEND_ERROR_SKEW = 240
-SEND_PENALTY_TIME = 30.0
+# So long after the kernel refused the addresses, not even a sicker master is taken over from.
+REFUSAL_TIME = 30.0
 
 
 @dataclass(frozen=True)
@@ -64,16 +62,18 @@ class Timing:
         """Return the time between advertisements in seconds, never so long that the lease could end between them."""
         return min(self.advbase + advskew / 256, self.lease - LEASE_MARGIN)
 
-    def patience(self, master_interval: float) -> float:
+    def patience(self, master_interval: float, demotion: int = 0) -> float:
         """Return how many seconds of silence mean that the master is gone.
 
         From one second on as ucarp and FreeBSD count (carp_setrun): dead_ratio times the own advbase, plus the own
         skew. With advbase 0 the intervals that the master promised count, plus at most a fifth of one by skew: ucarp's
-        rule would leave one single interval there, and flaps.
+        rule would leave one single interval there, and flaps. Whoever is demoted waits longer: of two backups, the
+        healthier one shall be first.
         """
+        skew = demoted_skew(self.advskew, demotion) / 256
         if self.advbase:
-            return self.dead_ratio * self.advbase + self.advskew / 256
-        return master_interval * (self.dead_ratio + self.advskew / 256 / 5)
+            return self.dead_ratio * self.advbase + skew
+        return master_interval * (self.dead_ratio + skew / 5)
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,7 @@ class Advertise:
 
     advbase: int
     advskew: int
+    demotion: int = 0
 
 
 @dataclass(frozen=True)
@@ -151,25 +152,27 @@ class Machine:
         self.reason = "starting"
         self.master: Heard | None = None
         self.yielding = False  # stepped down: does not preempt until it has been master again
+        self.fault = ""  # why this host must not be master, if so
         self._actions: list[Action] = []
         self._clear_timers()
         self._listening_since = now
         self._announced = 0
         self._left_at = now  # when our last advertisement really left
+        self._promised = timing.interval(timing.advskew)  # and when that said the next one would come
         self._held_at = -math.inf  # when the lease began
         self._reasserted_at = -math.inf
-        self._failures = 0  # sends that failed in a row; while impaired, good ones still wanted
-        self._impaired_at: float | None = None
+        self._refused_at = -math.inf  # when the kernel refused the addresses
+        self._standing = Standing()
 
     @property
     def advskew(self) -> int:
-        """The skew that is advertised and compared: the configured one, or 240 while sending fails."""
-        return self.timing.advskew if self._impaired_at is None else max(self.timing.advskew, SEND_ERROR_SKEW)
+        """The skew that is advertised and compared: the configured one and what demotes this host."""
+        return demoted_skew(self.timing.advskew, self.demotion)
 
     @property
     def demotion(self) -> int:
-        """By how much the advertised skew is worse than the configured one."""
-        return self.advskew - self.timing.advskew
+        """The sum of all that makes this host a worse master than it is configured to be, 0 to 255."""
+        return self._standing.demotion
 
     def actions(self) -> list[Action]:
         """Return what is to be done now, and forget it."""
@@ -186,7 +189,7 @@ class Machine:
         ``own`` is the address that ours come from, or None when this advertisement may not decide between equals.
         """
         self._notice_pause(now)
-        event = self._rank(advertisement, source, own)
+        event = self._rank(advertisement, source, own, now)
         if event is None:
             return
         better = self.master if self.state is State.BACKUP else None
@@ -202,7 +205,22 @@ class Machine:
     def event(self, event: Event, now: float, reason: str) -> None:
         """Take in anything else that happened, with the reason that a person shall read."""
         self._notice_pause(now)
+        if event in (Event.FAULT, Event.HEALED):
+            self.fault = reason if event is Event.FAULT else ""
+        elif event is Event.ADDRESS_REFUSED:
+            self._refused_at = now
         self._apply(event, now, reason)
+        if event is Event.UP and self.fault:
+            self._apply(Event.FAULT, now, self.fault)
+
+    def demote(self, demotion: int, doubts: int, now: float) -> None:
+        """Take in by how much the checks demote this host, and by how much more they may soon.
+
+        A master tells of it at once, so that a better host takes over without waiting for the next advertisement.
+        """
+        self._notice_pause(now)
+        if self._standing.judge(demotion, doubts) and self.state is State.MASTER:
+            self._advertise(now)
 
     def due(self, now: float) -> None:
         """Do what the time has come for."""
@@ -220,16 +238,10 @@ class Machine:
     def sent(self, ok: bool, now: float) -> None:
         """Take note whether the advertisement left. Only then is the addresses' lease renewed."""
         if ok:
-            self._left_at = now
-            self._failures = max(0, self._failures - 1)
-            if self._failures == 0:
-                self._impaired_at = None
+            self._left(now)
             if self.state is State.MASTER and now - self._held_at >= self.timing.lease / RENEWALS:
                 self._hold(now)
-        else:
-            self._failures = min(SEND_ERRORS, self._failures + 1)
-            if self._failures == SEND_ERRORS:
-                self._impaired_at = now
+        self._standing.sent(ok, now)
 
     def reconfigure(self, timing: Timing, preempt: bool, now: float) -> None:
         """Change timing and policy in place, whatever the state, without giving anything up."""
@@ -247,32 +259,42 @@ class Machine:
             self._actions.append(Changed(old, self.state, reason))
             self.since, self.reason = now, reason
             self.transitions += 1
-            self._clear_timers()
+            if not (old.leaves and self.state.leaves):  # whoever leaves has one deadline, whatever comes in between
+                self._clear_timers()
             if self.state is State.MASTER:
                 self.master = None
                 self.yielding = False
         for reaction in reactions:
             self._react(reaction, now, reason)
 
-    def _rank(self, advertisement: Advertisement, source: Address, own: Address | None) -> Event | None:
+    def _rank(self, advertisement: Advertisement, source: Address, own: Address | None, now: float) -> Event | None:
         # Below one second our patience follows the master's promise, so that it can never promise too little.
-        patience = self.timing.patience(advertisement.interval)
+        patience = self.timing.patience(advertisement.interval, self.demotion)
         if advertisement.is_bow_out or (self.timing.advbase and advertisement.interval > patience):
             return Event.GOODBYE
-        theirs, ours = (advertisement.advbase, advertisement.advskew), (self.timing.advbase, self.advskew)
+        theirs = (advertisement.demotion, advertisement.advbase, advertisement.advskew)
+        ours = self._rank_if(self.demotion)
         # A backup leaves an equal master in peace, as everyone does; two equal masters are told apart by address.
         if theirs == ours and self.state.holds and own is None:
             return None
         if theirs < ours or (theirs == ours and not (self.state.holds and own and _order(own) < _order(source))):
             return Event.SUPERIOR
-        return Event.INFERIOR if self.preempt and not self.yielding else Event.TOLERATED
+        # What is about to befall us, too, is no reason to take over: a fault that all hosts share moves nothing.
+        if theirs <= self._rank_if(self._standing.feared):
+            return Event.TOLERATED
+        sicker = advertisement.demotion > self.demotion and now - self._refused_at >= REFUSAL_TIME
+        return Event.INFERIOR if sicker or (self.preempt and not self.yielding) else Event.TOLERATED
+
+    def _rank_if(self, demotion: int) -> tuple[int, int, int]:
+        """Return what hosts compare, the lowest first, if this one is demoted so much."""
+        return demotion, self.timing.advbase, demoted_skew(self.timing.advskew, demotion)
 
     def _react(self, reaction: Reaction, now: float, reason: str) -> None:
         if reaction is Reaction.CLAIM:
             # Announced before it is advertised: the old master keeps answering until it hears the advertisement.
             self._hold(now)
             self._restart_announcements(now)
-            self._left_at = now
+            self._left(now)
             self._advertise(now)
         elif reaction is Reaction.REASSERT:
             if self._reasserted_at <= now:  # else it is about to
@@ -280,7 +302,7 @@ class Machine:
                 self._reasserted_at = self._advertise_at = self._announce_at = max(now, earliest)
                 self._announced = 0
         elif reaction is Reaction.ANSWER:
-            self._actions.append(Advertise(self.timing.advbase, self.advskew))
+            self._actions.append(self._advertisement())
         elif reaction is Reaction.RESTORE:
             if self.state is State.MASTER:
                 self._held_at = -math.inf
@@ -299,7 +321,7 @@ class Machine:
         elif reaction is Reaction.LISTEN:
             interval = self.master.interval if self.master else self.timing.interval(self.advskew)
             self._listening_since, self._hurried_by = now, ""
-            self._silent_at = now + self.timing.patience(interval)
+            self._silent_at = now + self.timing.patience(interval, self.demotion)
         elif reaction is Reaction.HURRY:
             self._hurried_by = reason
             self._silent_at = min(self._silent_at, now + HURRY_STEP * self.advskew)
@@ -308,11 +330,10 @@ class Machine:
 
     def _notice_pause(self, now: float) -> None:
         """Give up mastership after a pause, or failed sends, so long that a peer may have taken over."""
-        if self._impaired_at is not None and not self.state.holds and now - self._impaired_at >= SEND_PENALTY_TIME:
-            self._impaired_at, self._failures = None, 0
+        if not self.state.holds:
+            self._standing.forgive(now)
         if now >= self._unheard_at():
-            if self._failures:
-                self._failures, self._impaired_at = SEND_ERRORS, now
+            self._standing.unheard(now)
             unheard = f"no advertisement of ours left for {now - self._left_at:.1f} s: another host may have taken over"
             self._apply(Event.UNHEARD, now, unheard)
 
@@ -320,15 +341,21 @@ class Machine:
         """Return when the most impatient peer would take over from us, if we are master."""
         if self.state is not State.MASTER:
             return math.inf
-        return self._left_at + self.timing.dead_ratio * (self.timing.advbase or self.timing.interval(self.advskew))
+        return self._left_at + self.timing.dead_ratio * (self.timing.advbase or self._promised)
+
+    def _left(self, now: float) -> None:
+        self._left_at, self._promised = now, self.timing.interval(self.advskew)
 
     def _hold(self, now: float) -> None:
         self._actions.append(Hold(self.timing.lease))
         self._held_at = now
 
+    def _advertisement(self) -> Advertise:
+        return Advertise(self.timing.advbase, self.advskew, self.demotion)
+
     def _advertise(self, now: float) -> None:
         if self.state is State.MASTER:
-            self._actions.append(Advertise(self.timing.advbase, self.advskew))
+            self._actions.append(self._advertisement())
             self._advertise_at = self._next_tick(now)
         else:
             self._actions.append(Advertise(*BOW_OUT))
@@ -370,4 +397,5 @@ def _describe(event: Event, advertisement: Advertisement, source: Address) -> st
     rank = f"{source} advertises {advertisement.advbase}+{advertisement.advskew}/256 s"
     if event is Event.GOODBYE:
         return f"{source} says goodbye" if advertisement.is_bow_out else f"{rank}, longer than we would wait"
-    return f"{rank}, which is {'better' if event is Event.SUPERIOR else 'worse'} than ours"
+    demoted = f" and is demoted by {advertisement.demotion}" if advertisement.demotion else ""
+    return f"{rank}{demoted}, which is {'better' if event is Event.SUPERIOR else 'worse'} than ours"

@@ -14,6 +14,8 @@ import re
 from dataclasses import dataclass
 from typing import Callable, Union
 
+from .targets import TARGETS, parse_interface
+
 Interface = Union[ipaddress.IPv4Interface, ipaddress.IPv6Interface]
 
 # A key of 20 bytes, the last always zero: BSD's ifconfig copies at most 19 bytes and ucarp refuses more
@@ -25,8 +27,7 @@ PASSWORD_RULE = (
 )
 NAME_RULE = "1 to 32 letters, digits, '_', '.' or '-', beginning with a letter or digit"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}")
-# IFNAMSIZ is 16 with the terminating zero; '/', ':' and blanks are refused (Linux net/core/dev.c dev_valid_name).
-_INTERFACE = re.compile(r"[^\s/:;]{1,15}")
+FAULT = "fault"
 
 
 @dataclass(frozen=True)
@@ -62,17 +63,22 @@ def whole_number(low: int, high: int) -> Callable[[str], int]:
     return parse
 
 
+def _seconds(low: float, high: float) -> Callable[[str], float]:
+    """Return a parser for seconds with at most three decimals, from low to high."""
+
+    def parse(text: str) -> float:
+        if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,3})?", text) or not low <= float(text) <= high:
+            raise ValueError(text)
+        return float(text)
+
+    return parse
+
+
 def _boolean(text: str) -> bool:
     words = {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}
     if text.lower() not in words:
         raise ValueError(text)
     return words[text.lower()]
-
-
-def _interface(text: str) -> str:
-    if not _INTERFACE.fullmatch(text) or text in (".", ".."):
-        raise ValueError(text)
-    return text
 
 
 def _addresses(text: str) -> tuple[Interface, ...]:
@@ -115,6 +121,29 @@ def _pattern(text: str) -> str:
 def _password(text: str) -> str:
     """Only what can stand in the file as it is: anything else belongs into a password_file."""
     if not text or not text.isprintable() or text != text.strip() or re.search(r"(^|\s);", text):
+        raise ValueError(text)
+    return text
+
+
+def _given(text: str) -> str:
+    if not text:
+        raise ValueError(text)
+    return text
+
+
+def _weight(text: str) -> int | None:
+    return None if text == FAULT else whole_number(1, 254)(text)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    names = tuple(part for part in re.split(r"[,\s]+", text) if part)
+    if not all(valid_name(name) for name in names) or len(set(names)) != len(names):
+        raise ValueError(text)
+    return names
+
+
+def _recipient(text: str) -> str:
+    if not re.fullmatch(r"[^\s<>\x00-\x1f]{1,254}", text):
         raise ValueError(text)
     return text
 
@@ -163,7 +192,7 @@ VIP_OPTIONS = _table(
         None,
         "the name of a network interface, at most 15 characters without blank, '/' or ':'",
         "Where the addresses live and the advertisements go. It may be absent for now: the virtual host waits for it.",
-        _interface,
+        parse_interface,
     ),
     Option(
         "vhid",
@@ -234,5 +263,74 @@ VIP_OPTIONS = _table(
         "The address that IPv4 advertisements come from. By default the interface's own address in the first VIP's "
         "network. IPv6 advertisements come from the interface's link-local address.",
         _source,
+    ),
+)
+
+CHECK_OPTIONS = _table(
+    Option(
+        "type",
+        None,
+        "one of " + ", ".join(TARGETS),
+        "What kind of check it is.",
+        _choice(*TARGETS),
+    ),
+    Option(
+        "target",
+        None,
+        "what its type asks for",
+        "What is looked at; what that means depends on the type.",
+        _given,
+    ),
+    Option(
+        "recipient",
+        None,
+        "an address of mail, for type smtp only",
+        "How far an SMTP check goes: with a recipient, until the server says that it would take mail for it.",
+        _recipient,
+        optional=True,
+    ),
+    Option(
+        "interval",
+        "2",
+        "a number from 0.1 to 3600 (seconds)",
+        "The time from the beginning of one look to that of the next.",
+        _seconds(0.1, 3600),
+    ),
+    Option(
+        "timeout",
+        "3",
+        "a number from 0.1 to 300 (seconds)",
+        "How long one look may take; longer means that it failed.",
+        _seconds(0.1, 300),
+    ),
+    Option(
+        "rise",
+        "3",
+        "a whole number from 1 to 100",
+        "After so many good looks in a row a failing check is good again.",
+        whole_number(1, 100),
+    ),
+    Option(
+        "fall",
+        "2",
+        "a whole number from 1 to 100",
+        "After so many failed looks in a row a good check fails.",
+        whole_number(1, 100),
+    ),
+    Option(
+        "weight",
+        "100",
+        "a whole number from 1 to 254, or fault",
+        "By how much the check demotes its virtual hosts while it fails: it is added to their advskew and sent as "
+        "their demotion. ucarp and FreeBSD look at advskew alone, so beside them it must be more than the distance to "
+        "the next host. With `fault` this host must not be master at all, even if no other host can be.",
+        _weight,
+    ),
+    Option(
+        "vips",
+        "",
+        "names of virtual hosts, separated by commas",
+        "The virtual hosts that the check is about; all of them by default.",
+        _names,
     ),
 )

@@ -51,14 +51,14 @@ class Speaker:
             self.machine.received(advertisement, datagram.source, own, now)
         return None
 
-    def packets(self, advbase: int, advskew: int) -> dict[int, bytes]:
+    def packets(self, advbase: int, advskew: int, demotion: int = 0) -> dict[int, bytes]:
         """Return our next advertisement as an IP packet for each version that we speak."""
-        return {version: self._packet(source, advbase, advskew) for version, source in self.sources.items()}
+        return {version: self._packet(source, advbase, advskew, demotion) for version, source in self.sources.items()}
 
-    def _packet(self, source: Address, advbase: int, advskew: int) -> bytes:
+    def _packet(self, source: Address, advbase: int, advskew: int, demotion: int) -> bytes:
         self._counter = self._counter + 1 & _COUNTER_MASK
         mac = self._digest.mac(self._counter)
-        advertisement = Advertisement(self.vip.vhid, advbase, advskew, 0, self._counter, mac)
+        advertisement = Advertisement(self.vip.vhid, advbase, advskew, demotion, self._counter, mac)
         return Datagram(source, GROUPS[source.version], advertisement.encode()).encode(identification=self._counter)
 
     def reconfigure(self, vip: Vip, now: float) -> None:

@@ -7,8 +7,8 @@ Two rules keep this file readable. Everything about *which* transition happens i
 the table is complete, so that no event can surprise a state. What the reactions mean is the business of the machine.
 
 Sources: UCarp src/carp.c packethandler and carp_master_down, OpenBSD ip_carp.c carp_proto_input_c, FreeBSD ip_carp.c
-carp_input_c. They agree on INIT, BACKUP and MASTER. LEAVING and CLOSING are ours: a master that has said goodbye keeps
-the addresses until its successor is heard, so that a planned move loses no packet.
+carp_input_c. They agree on INIT, BACKUP and MASTER. The others are ours. In LEAVING, FAILING and CLOSING a master that
+has said goodbye keeps the addresses until its successor is heard, so that a planned move loses no packet.
 """
 
 from __future__ import annotations
@@ -18,19 +18,26 @@ from typing import NamedTuple
 
 
 class State(Enum):
-    """Where a virtual host stands. Only MASTER, LEAVING and CLOSING hold the addresses."""
+    """Where a virtual host stands. Only MASTER and those that are leaving hold the addresses."""
 
     INIT = "INIT"  # the interface cannot be used
     BACKUP = "BACKUP"  # another host is master, or we wait to find out
     MASTER = "MASTER"
     LEAVING = "LEAVING"  # said goodbye, holds the addresses until the successor is heard, then goes on as BACKUP
-    CLOSING = "CLOSING"  # the same, then ends
+    FAILING = "FAILING"  # the same, then goes on as FAULTY; also if no successor is heard
+    FAULTY = "FAULTY"  # the interface can be used, but a check says that this host must not be master
+    CLOSING = "CLOSING"  # as LEAVING, then ends
     ENDED = "ENDED"
 
     @property
     def holds(self) -> bool:
         """Whether the addresses are here."""
-        return self in (State.MASTER, State.LEAVING, State.CLOSING)
+        return self is State.MASTER or self.leaves
+
+    @property
+    def leaves(self) -> bool:
+        """Whether the peers know that the addresses are about to go."""
+        return self in (State.LEAVING, State.FAILING, State.CLOSING)
 
 
 class Event(Enum):
@@ -47,6 +54,8 @@ class Event(Enum):
     ADDRESS_LOST = "address lost"  # something else removed one of our addresses
     ADDRESS_REFUSED = "address refused"  # the kernel does not let us add one
     HOLD_ENDED = "hold ended"  # no successor was heard in time
+    FAULT = "fault"  # a check says that this host must not be master
+    HEALED = "healed"  # and none says so any more
     STEP_DOWN = "step down"  # the operator wants another host to be master
     STOP = "stop"  # the daemon ends, or the virtual host left its configuration
 
@@ -81,7 +90,7 @@ def _rows(state: State, **outcomes: Transition) -> dict[tuple[State, Event], Tra
     return {(state, event): outcomes.get(event.name, Transition(state)) for event in Event}
 
 
-_INIT, _BACKUP, _MASTER, _LEAVING, _CLOSING, _ENDED = State
+_INIT, _BACKUP, _MASTER, _LEAVING, _FAILING, _FAULTY, _CLOSING, _ENDED = State
 _LISTEN, _CLAIM, _RELEASE, _BOW_OUT = Reaction.LISTEN, Reaction.CLAIM, Reaction.RELEASE, Reaction.BOW_OUT
 
 TRANSITIONS: dict[tuple[State, Event], Transition] = {
@@ -99,6 +108,7 @@ TRANSITIONS: dict[tuple[State, Event], Transition] = {
         TOLERATED=Transition(_BACKUP, (_LISTEN,)),
         GOODBYE=Transition(_BACKUP, (Reaction.HURRY,)),
         SILENCE=Transition(_MASTER, (_CLAIM,)),
+        FAULT=Transition(_FAULTY),
         STEP_DOWN=Transition(_BACKUP, (Reaction.YIELD,)),
         STOP=Transition(_ENDED),
     ),
@@ -112,6 +122,7 @@ TRANSITIONS: dict[tuple[State, Event], Transition] = {
         UNHEARD=Transition(_BACKUP, (_RELEASE, _LISTEN)),
         ADDRESS_LOST=Transition(_MASTER, (Reaction.RESTORE,)),
         ADDRESS_REFUSED=Transition(_BACKUP, (_BOW_OUT, _RELEASE, Reaction.YIELD, _LISTEN)),
+        FAULT=Transition(_FAILING, (_BOW_OUT, Reaction.HOLD)),
         STEP_DOWN=Transition(_LEAVING, (_BOW_OUT, Reaction.HOLD, Reaction.YIELD)),
         STOP=Transition(_CLOSING, (_BOW_OUT, Reaction.HOLD)),
     ),
@@ -125,7 +136,29 @@ TRANSITIONS: dict[tuple[State, Event], Transition] = {
         ADDRESS_LOST=Transition(_LEAVING, (Reaction.RESTORE,)),
         ADDRESS_REFUSED=Transition(_BACKUP, (_RELEASE, _LISTEN)),
         HOLD_ENDED=Transition(_MASTER, (_CLAIM,)),
-        STOP=Transition(_CLOSING, (_BOW_OUT, Reaction.HOLD)),
+        FAULT=Transition(_FAILING),
+        STOP=Transition(_CLOSING, (_BOW_OUT,)),
+    ),
+    **_rows(
+        _FAILING,
+        DOWN=Transition(_INIT, (_RELEASE,)),
+        SUPERIOR=Transition(_FAULTY, (_RELEASE,)),
+        INFERIOR=Transition(_FAULTY, (_RELEASE,)),
+        TOLERATED=Transition(_FAULTY, (_RELEASE,)),
+        UNHEARD=Transition(_FAULTY, (_RELEASE,)),
+        ADDRESS_LOST=Transition(_FAILING, (Reaction.RESTORE,)),
+        ADDRESS_REFUSED=Transition(_FAULTY, (_RELEASE,)),
+        HOLD_ENDED=Transition(_FAULTY, (_RELEASE,)),
+        HEALED=Transition(_LEAVING),
+        STEP_DOWN=Transition(_FAILING, (Reaction.YIELD,)),
+        STOP=Transition(_CLOSING, (_BOW_OUT,)),
+    ),
+    **_rows(
+        _FAULTY,
+        DOWN=Transition(_INIT),
+        HEALED=Transition(_BACKUP, (_LISTEN,)),
+        STEP_DOWN=Transition(_FAULTY, (Reaction.YIELD,)),
+        STOP=Transition(_ENDED),
     ),
     **_rows(
         _CLOSING,

@@ -15,12 +15,15 @@ from .machine import Advertise, Announce, Changed, Hold, Release
 from .netlink import Link, Requests
 from .packet import BOW_OUT, Address, Datagram
 from .speaker import Speaker
+from .tracking import Verdict
 from .transitions import Event, State
 from .wire import Wire
 
 _log = logging.getLogger(__name__)
 _GUARD_PATIENCE = 0.5  # of the lease: a daemon that hangs is found out before the kernel ends it
 _COMPLAINT_INTERVAL = 60.0  # seconds between two log lines about the same kind of bad packet
+# What others know of the states: ours are finer.
+_SHOWN = {state: "MASTER" for state in State if state.holds} | {State.FAULTY: "INIT", State.ENDED: "INIT"}
 _REFUSALS = {
     "digest": "its digest is wrong: another password or another list of addresses",
     "echo": "it is our own: a switch or hypervisor sends it back",
@@ -43,6 +46,7 @@ class VirtualHost:
         self._link: Link | None = None
         self.wires: dict[int, Wire] = {}  # by IP version; none while there is an obstacle
         self._complained: dict[str, float] = {}
+        self._verdict = Verdict()
         self.obstacle = "starting"
 
     @property
@@ -109,6 +113,18 @@ class VirtualHost:
         self._speaker.reconfigure(vip, self._clock())
         self._perform()
 
+    def judge(self, verdict: Verdict) -> None:
+        """Take in what the checks say."""
+        if verdict == self._verdict:
+            return
+        self._verdict, now = verdict, self._clock()
+        self._machine.demote(verdict.demotion, verdict.doubts, now)
+        if verdict.fault != self._machine.fault:
+            # Also when only the reason has changed, which a person may read.
+            event = Event.FAULT if verdict.fault else Event.HEALED
+            self._machine.event(event, now, verdict.fault or "the checks are good again")
+        self._perform()
+
     def release(self) -> None:
         """Remove the addresses, whatever the election thinks; for the end of the daemon. Never raises OSError."""
         if self._link is None:
@@ -134,8 +150,8 @@ class VirtualHost:
             "name": vip.name,
             "interface": vip.interface,
             "vhid": vip.vhid,
-            "state": "MASTER" if machine.state.holds else machine.state.value,
-            "leaving": machine.state in (State.LEAVING, State.CLOSING),
+            "state": _SHOWN.get(machine.state, machine.state.value),
+            "leaving": machine.state.leaves,
             "addresses": [str(address) for address in vip.addresses],
             "advbase": vip.advbase,
             "advskew": vip.advskew,
@@ -144,9 +160,21 @@ class VirtualHost:
             "since": round(now - machine.since, 3),
             "transitions": machine.transitions,
             "master": master,
-            "reason": self.obstacle or machine.reason,
+            "reason": self._reason(),
             "refused": dict(self._speaker.refused),
+            "fault": machine.fault,
         }
+
+    def _reason(self) -> str:
+        """Say why the state is as it is, and what demotes this host."""
+        machine, verdict = self._machine, self._verdict
+        reason = self.obstacle or machine.fault or machine.reason
+        if not machine.demotion:
+            return reason
+        causes = [verdict.reason] if verdict.demotion else []
+        if machine.demotion > verdict.demotion:
+            causes.append("advertisements could not be sent")
+        return f"{reason}; demoted by {machine.demotion}: {'; '.join(causes)}"
 
     def _perform(self) -> None:
         actions = self._machine.actions()
@@ -172,7 +200,8 @@ class VirtualHost:
     def _send(self, action: Advertise) -> bool:
         """Send by every IP version; one that leaves is enough to be heard."""
         left = False
-        for version, packet in self._speaker.packets(action.advbase, action.advskew).items():
+        packets = self._speaker.packets(action.advbase, action.advskew, action.demotion)
+        for version, packet in packets.items():
             try:
                 self.wires[version].send(packet)
             except OSError as error:

@@ -263,6 +263,8 @@ class TestRun:
             "master": None,
             "reason": f"there is no interface {ABSENT}",
             "refused": {},
+            "fault": "",
+            "checks": [],
         }
         with pytest.raises(ControlError, match="there is no verb dance; known are "):
             request(process.socket, "dance")

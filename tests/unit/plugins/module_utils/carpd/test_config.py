@@ -248,7 +248,7 @@ class TestMistakes:
     def test_there_is_no_section_of_defaults(self, file: Path) -> None:
         text = "[DEFAULT]\nvhid = 7\n" + section(vhid=None)
         assert mistakes(file, text) == [
-            "[DEFAULT] there is no section DEFAULT; known are: carpd, vip NAME",
+            "[DEFAULT] there is no section DEFAULT; known are: carpd, vip NAME, check NAME",
             "[vip smtp] vhid is missing: a whole number from 1 to 255",
         ]
 

@@ -92,6 +92,18 @@ def test_status_of_a_demoted_host(daemon: Daemon, capsys: pytest.CaptureFixture[
     assert "advertising every 1 + 240/256 s\n" in capsys.readouterr().out
 
 
+def test_status_with_checks(daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> None:
+    check = {"name": "mail", "type": "smtp", "state": "good", "since": 75.0, "detail": "250 Ok", "weight": 50}
+    failing = {**check, "name": "gw", "type": "gateway", "state": "failing", "weight": "fault", "detail": "no\tanswer"}
+    daemon.answer = [{**MASTER, "checks": [check, failing, {**check, "name": "web", "state": "unknown"}]}]
+    assert ctl.main(["status"]) == 0
+    assert capsys.readouterr().out.splitlines()[2:] == [
+        "    check mail (smtp): good for 1 min 15 s: 250 Ok",
+        "    check gw (gateway): failing for 1 min 15 s, weight fault: no\tanswer",
+        "    check web (smtp): no result yet",
+    ]
+
+
 def test_status_with_refused_advertisements(daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> None:
     daemon.answer = [{**MASTER, "refused": {"echo": 1, "digest": 12}}]
     assert ctl.main(["status"]) == 0

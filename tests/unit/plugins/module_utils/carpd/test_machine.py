@@ -13,8 +13,7 @@ from ansible_collections.failover.carp.plugins.module_utils.carpd.machine import
     HOLD_TIME,
     LEASE_LATENESS,
     REFRESH_INTERVAL,
-    SEND_ERROR_SKEW,
-    SEND_PENALTY_TIME,
+    REFUSAL_TIME,
     Advertise,
     Announce,
     Changed,
@@ -24,6 +23,11 @@ from ansible_collections.failover.carp.plugins.module_utils.carpd.machine import
     Timing,
 )
 from ansible_collections.failover.carp.plugins.module_utils.carpd.packet import Advertisement
+from ansible_collections.failover.carp.plugins.module_utils.carpd.standing import (
+    SEND_ERROR_DEMOTION,
+    SEND_PENALTY_TIME,
+    WORST_SKEW,
+)
 from ansible_collections.failover.carp.plugins.module_utils.carpd.transitions import Event, State
 from hypothesis import given
 from hypothesis import strategies as st
@@ -56,8 +60,12 @@ class Host:
         self.machine.event(event, self.now, event.value)
         return self.perform()
 
-    def hear(self, advbase: int, advskew: int, source: IPv4Address = LOWER) -> list[object]:
-        advertisement = Advertisement(1, advbase, advskew, 0, 1, bytes(20))
+    def demote(self, demotion: int, doubts: int = 0) -> list[object]:
+        self.machine.demote(demotion, doubts, self.now)
+        return self.perform()
+
+    def hear(self, advbase: int, advskew: int, source: IPv4Address = LOWER, demotion: int = 0) -> list[object]:
+        advertisement = Advertisement(1, advbase, advskew, demotion, 1, bytes(20))
         self.machine.received(advertisement, source, OWN, self.now)
         return self.perform()
 
@@ -358,7 +366,7 @@ def test_failed_sends_count_as_a_bad_rank_until_they_heal() -> None:
     host = Host.master(advskew=0)
     host.sending_works = False
     host.wait(3.5)
-    assert (host.machine.advskew, host.machine.demotion) == (SEND_ERROR_SKEW, SEND_ERROR_SKEW)
+    assert (host.machine.advskew, host.machine.demotion) == (WORST_SKEW, SEND_ERROR_DEMOTION)
     host.sending_works = True
     host.wait(15.0)
     assert host.machine.state is State.MASTER and host.machine.demotion == 0
@@ -381,6 +389,198 @@ def test_new_timing_is_taken_over_in_place() -> None:
     host.machine.reconfigure(Timing(2, 50), True, host.now)
     assert host.perform() == [Advertise(2, 50), Hold(5)]
     assert host.machine.state is State.MASTER
+
+
+def test_a_master_tells_of_its_demotion_at_once_and_keeps_the_new_beat() -> None:
+    host = Host.master(advskew=20)
+    host.wait(0.5)
+    assert host.demote(50)[0] == Advertise(1, 70, 50)
+    assert host.machine.demotion == 50
+    assert Advertise(1, 70, 50) not in host.wait(1.27)
+    assert Advertise(1, 70, 50) in host.wait(0.01)
+    assert host.demote(0)[0] == Advertise(1, 20, 0)
+
+
+def test_nothing_is_sent_for_a_demotion_that_does_not_change_or_that_nobody_asks_about() -> None:
+    host = Host.master()
+    host.demote(50)
+    assert host.demote(50) == []
+    backup = Host.backup()
+    assert backup.demote(50) == []
+
+
+@pytest.mark.parametrize(
+    ("configured", "demotion", "skew", "byte"),
+    [(0, 254, 240, 254), (100, 200, 240, 200), (245, 10, 245, 10), (20, 999, 240, 255), (20, 3, 23, 3)],
+)
+def test_demotion_goes_into_both_fields_within_their_bounds(
+    configured: int, demotion: int, skew: int, byte: int
+) -> None:
+    host = Host.master(advskew=configured)
+    assert host.demote(demotion)[0] == Advertise(1, skew, byte)
+
+
+@pytest.mark.parametrize("preempt", [True, False])
+def test_a_sicker_master_is_taken_over_from_even_without_preempt(preempt: bool) -> None:
+    host = Host.backup(advskew=100, preempt=preempt)
+    host.hear(1, 0)
+    host.hear(1, 10, demotion=10)  # its skew alone is still better
+    assert host.wait(0.02)[:2] == [Hold(2), Announce()]
+    assert "demoted by 10" in host.machine.reason
+
+
+def test_the_demoted_master_yields_to_the_healthy_one() -> None:
+    host = Host.master(advskew=0)
+    host.demote(10)
+    assert host.hear(1, 100) == [Advertise(1, 10, 10), Release()]
+    host.wait(1.3)
+    host.hear(1, 100)
+    assert host.wait(0.5) == [] and host.machine.state is State.BACKUP
+
+
+def test_a_healthy_master_does_not_yield_to_a_demoted_one() -> None:
+    host = Host.master(advskew=100)
+    host.hear(1, 10, demotion=10)
+    assert host.machine.state is State.MASTER
+
+
+@pytest.mark.parametrize("preempt", [True, False])
+def test_hosts_with_equal_demotion_keep_their_order(preempt: bool) -> None:
+    host = Host.backup(advskew=20, preempt=preempt)
+    host.demote(50)
+    for _ in range(5):
+        host.hear(1, 50, demotion=50)
+        host.wait(1.2)
+    assert host.machine.state is State.BACKUP
+
+
+def test_both_at_the_worst_skew_leave_each_other_in_peace() -> None:
+    host = Host.backup(advskew=20)
+    host.demote(254)
+    for _ in range(5):
+        host.hear(1, 240, HIGHER, demotion=254)
+        host.wait(1.9)
+    assert host.machine.state is State.BACKUP
+
+
+def test_who_fears_the_same_fault_does_not_take_over() -> None:
+    host = Host.backup(advskew=20)
+    host.demote(0, doubts=50)
+    host.hear(1, 50, demotion=50)
+    host.wait(1.1)
+    assert host.machine.state is State.BACKUP
+    host.demote(0)  # but the fear was for nothing
+    host.hear(1, 50, demotion=50)
+    host.wait(0.01)
+    assert host.machine.state is State.MASTER
+
+
+def test_fear_is_no_reason_to_leave_a_silent_master_its_place() -> None:
+    host = Host.backup(advskew=20)
+    host.demote(0, doubts=50)
+    host.hear(1, 0)
+    host.wait(3.1)
+    assert host.machine.state is State.MASTER
+
+
+def test_of_two_backups_the_healthier_is_first() -> None:
+    sick, well = Host.backup(advskew=0), Host.backup(advskew=20)
+    sick.demote(100)
+    for host in (sick, well):
+        host.hear(1, 0)
+    assert well.machine.next_timer() < sick.machine.next_timer()
+
+
+def test_even_who_stepped_down_helps_a_sick_master_out() -> None:
+    host = Host.master(advskew=0)
+    host.event(Event.STEP_DOWN)
+    host.hear(1, 100)
+    host.hear(1, 150, demotion=50)
+    host.wait(0.01)
+    assert host.machine.state is State.MASTER
+
+
+def test_but_not_who_could_not_hold_the_addresses_a_moment_ago() -> None:
+    host = Host.master(advskew=0)
+    host.event(Event.ADDRESS_REFUSED)
+    claims = []
+    while host.machine.state is not State.MASTER:
+        host.hear(1, 150, demotion=50)
+        claims.append(host.wait(1.0))
+    assert len(claims) == pytest.approx(REFUSAL_TIME + 1, abs=1)
+
+
+def test_a_heavier_promise_moves_the_moment_of_giving_up_only_when_it_has_left() -> None:
+    """Below one second the peers' patience follows what they have heard, not what could not be sent."""
+    host = Host.master(advbase=0, advskew=5)
+    host.sending_works = False
+    left = host.now
+    host.demote(200)
+    host.wait(0.2)
+    assert host.machine.state is State.BACKUP
+    assert host.machine.since - left <= 3 * 5 / 256 + 0.001
+
+
+def test_a_fault_hands_over_and_then_stays_away() -> None:
+    host = Host.master(advskew=0)
+    done = host.event(Event.FAULT)
+    assert done[0] == BOW_OUT and Release() not in done
+    assert host.hear(1, 100) == [Release()]
+    assert host.wait(60.0) == []
+    host.hear(255, 255)
+    assert host.wait(60.0) == [] and host.machine.state is State.FAULTY
+
+
+def test_a_fault_lets_go_even_where_nobody_takes_over() -> None:
+    host = Host.master(advskew=0)
+    host.event(Event.FAULT)
+    done = host.wait(HOLD_TIME)
+    assert done.count(BOW_OUT) >= 3 and done[-1] == Release()
+    assert host.machine.state is State.FAULTY
+
+
+def test_after_healing_it_is_backup_and_takes_its_place_again() -> None:
+    host = Host.master(advskew=0)
+    host.event(Event.FAULT)
+    host.hear(1, 100)
+    assert host.event(Event.HEALED) == []
+    assert host.machine.state is State.BACKUP
+    host.hear(1, 100)
+    host.wait(0.0)
+    assert host.machine.state is State.MASTER
+
+
+def test_a_fault_that_heals_while_it_hands_over_goes_on_handing_over_in_the_same_time() -> None:
+    host = Host.master(advskew=0)
+    begun = host.now
+    host.event(Event.FAULT)
+    host.wait(0.4)
+    host.event(Event.HEALED)
+    assert host.machine.state is State.LEAVING
+    host.event(Event.FAULT)
+    host.event(Event.HEALED)
+    while host.machine.state is State.LEAVING:
+        host.wait(0.01)
+    assert host.machine.state is State.MASTER
+    assert host.now - begun == pytest.approx(HOLD_TIME, abs=0.02)
+
+
+def test_a_fault_is_remembered_while_there_is_no_interface() -> None:
+    host = Host()
+    host.event(Event.FAULT)
+    assert host.machine.state is State.INIT
+    host.event(Event.UP)
+    assert host.machine.state is State.FAULTY
+    host.event(Event.DOWN)
+    host.event(Event.HEALED)
+    host.event(Event.UP)
+    assert host.machine.state is State.BACKUP
+
+
+def test_a_faulty_host_still_ends() -> None:
+    host = Host.backup()
+    host.event(Event.FAULT)
+    assert host.event(Event.STOP) == [] and host.machine.state is State.ENDED
 
 
 @given(st.integers(0, 255), st.integers(0, 254), st.integers(2, 255), st.integers(0, 254))

@@ -52,11 +52,19 @@ def test_imports_its_own_package_and_python_s_library_only() -> None:
 def test_imports_nothing_that_makes_the_daemon_big_or_slow() -> None:
     heavy = {"asyncio", "ssl", "hashlib", "subprocess", "multiprocessing", "email", "http"}
     found = {(file.stem, name) for file in FILES for level, name in imports(file) if not level and name in heavy}
-    assert found == {("digest", "hashlib")}, "where there is no other SHA-1"
+    # Where there is no other SHA-1, and in the checker's own process.
+    assert found == {("digest", "hashlib"), ("checks", "ssl"), ("commands", "subprocess")}
+
+
+def test_the_daemon_does_not_load_what_only_its_checker_needs() -> None:
+    """That one imports it in its own process, after the fork."""
+    code = f"import sys; sys.path.insert(0, {str(PACKAGE.parent)!r}); import carpd.cli; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-I", "-S", "-B", "-c", code], check=True, capture_output=True, text=True)
+    assert not {"ssl", "subprocess", "carpd.checks", "carpd.commands"} & set(done.stdout.split())
 
 
 def test_the_machine_knows_neither_clock_nor_socket_nor_file() -> None:
-    pure = {"machine", "transitions", "packet", "digest", "speaker", "announce"}
+    pure = {"machine", "transitions", "packet", "digest", "speaker", "announce", "standing", "tracking", "targets"}
     for name in pure:
         found = {module for _level, module in imports(PACKAGE / f"{name}.py")}
         assert not found & {"time", "socket", "os", "select", "selectors", "threading", "logging", "signal"}, name

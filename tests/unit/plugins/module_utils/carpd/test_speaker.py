@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 
+import pytest
 from ansible_collections.failover.carp.plugins.module_utils.carpd.config import Vip
 from ansible_collections.failover.carp.plugins.module_utils.carpd.machine import Advertise
 from ansible_collections.failover.carp.plugins.module_utils.carpd.packet import Advertisement, Datagram
@@ -63,7 +64,7 @@ class Segment:
                 for action in speaker.machine.actions():
                     busy = True
                     if isinstance(action, Advertise):
-                        packets = speaker.packets(action.advbase, action.advskew).values()
+                        packets = speaker.packets(action.advbase, action.advskew, action.demotion).values()
                         speaker.machine.sent(True, self.now)
                         self.packets.extend(packets)
                         for packet in packets:
@@ -108,6 +109,31 @@ def test_three_milliseconds_apart_without_flapping() -> None:
     segment.run(30.0)
     assert segment.states() == [State.MASTER, State.BACKUP]
     assert segment.speakers[1].machine.transitions == 1
+
+
+@pytest.mark.parametrize("preempt", [True, False])
+@pytest.mark.parametrize(("advbase", "settled"), [(0, 2.0), (1, 10.0)])
+def test_demotion_moves_the_mastership_and_equal_demotion_does_not(advbase: int, settled: float, preempt: bool) -> None:
+    options = {"advbase": advbase, "preempt": preempt}
+    segment = Segment(dataclasses.replace(VIP, advskew=1, **options), dataclasses.replace(VIP, advskew=2, **options))
+    one, other = (speaker.machine for speaker in segment.speakers)
+    segment.run(settled)
+    assert segment.states() == [State.MASTER, State.BACKUP]
+    one.demote(100, 0, segment.now)
+    segment.run(0.05)
+    assert segment.states() == [State.BACKUP, State.MASTER]
+    other.demote(100, 0, segment.now)
+    segment.run(0.05)
+    back = [State.MASTER, State.BACKUP] if preempt else [State.BACKUP, State.MASTER]
+    assert segment.states() == back
+    moves = [machine.transitions for machine in (one, other)]
+    segment.run(60.0)
+    for machine in (other, one):
+        machine.demote(0, 0, segment.now)
+        segment.run(60.0)
+    assert segment.states() == back
+    more = 2 if preempt else 0  # there, when the one alone is well again, and back, when the other is
+    assert [machine.transitions - before for machine, before in zip((one, other), moves)] == [more, more]
 
 
 def test_equal_hosts_that_start_together_have_one_master_in_the_end() -> None:

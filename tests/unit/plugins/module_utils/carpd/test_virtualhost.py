@@ -18,6 +18,7 @@ from ansible_collections.failover.carp.plugins.module_utils.carpd.config import 
 from ansible_collections.failover.carp.plugins.module_utils.carpd.digest import Digest
 from ansible_collections.failover.carp.plugins.module_utils.carpd.netlink import Link
 from ansible_collections.failover.carp.plugins.module_utils.carpd.packet import GROUPS, Advertisement, Datagram
+from ansible_collections.failover.carp.plugins.module_utils.carpd.tracking import Verdict
 from ansible_collections.failover.carp.plugins.module_utils.carpd.transitions import Event, State
 from ansible_collections.failover.carp.plugins.module_utils.carpd.virtualhost import VirtualHost
 
@@ -379,6 +380,54 @@ class TestReconfiguring:
         assert Datagram.decode(goodbye).source == other
 
 
+class TestJudging:
+    def test_a_demotion_goes_out_at_once_in_both_fields(self, world: World) -> None:
+        host = master(world)
+        host.judge(Verdict(50, 0, "", "check smtp fails: refused"))
+        (packet,) = world.details("send4")[0]
+        told = Advertisement.decode(Datagram.decode(packet).payload)
+        assert (told.advbase, told.advskew, told.demotion) == (1, 50, 50)
+        assert host.status()["demotion"] == 50
+        assert host.status()["reason"].endswith("; demoted by 50: check smtp fails: refused")
+
+    def test_the_same_verdict_again_is_no_news(self, world: World) -> None:
+        host = master(world)
+        host.judge(Verdict(50, 0, "", "x"))
+        world.take()
+        host.judge(Verdict(50, 0, "", "x"))
+        assert world.take() == []
+
+    def test_failed_sends_are_told_beside_what_the_checks_say(self, world: World) -> None:
+        host = master(world)
+        world.fails["send4"] = errno.ENOBUFS
+        while not host.status()["demotion"]:
+            world.now = host.next_timer()
+            host.due()
+        host.judge(Verdict(10, 0, "", "check smtp fails: refused"))
+        assert host.status()["demotion"] == 250
+        assert host.status()["reason"].endswith("check smtp fails: refused; advertisements could not be sent")
+
+    def test_a_fault_hands_over_and_is_the_reason(self, world: World) -> None:
+        host = master(world)
+        host.judge(Verdict(fault="check smtp fails: refused"))
+        assert sent(world) == [(255, 255)]
+        assert (host.status()["state"], host.status()["leaving"]) == ("MASTER", True)
+        host.received(advertisement(advskew=100))
+        status = host.status()
+        assert (status["state"], status["fault"]) == ("INIT", "check smtp fails: refused")
+        assert status["reason"] == "check smtp fails: refused"
+        host.judge(Verdict(fault="check smtp fails: no answer within 3 s"))
+        assert host.status()["reason"].endswith("no answer within 3 s")
+        host.judge(Verdict())
+        assert (host.state, host.status()["fault"]) == (State.BACKUP, "")
+
+    def test_a_fault_from_before_the_beginning_counts(self, world: World) -> None:
+        host = make(world)
+        host.judge(Verdict(fault="check smtp fails: refused"))
+        attach(world, host)
+        assert host.state is State.FAULTY and host.next_timer() == float("inf")
+
+
 class TestStatus:
     def test_of_a_backup(self, world: World) -> None:
         host = make(world, vip(advskew=100))
@@ -403,6 +452,7 @@ class TestStatus:
             "master": {"source": "172.17.0.76", "advbase": 1, "advskew": 3, "age": 0.25},
             "reason": "eth1 is ready",
             "refused": {},
+            "fault": "",
         }
         assert json.loads(json.dumps(status)) == status
         assert host.sources == {4: OWN}
