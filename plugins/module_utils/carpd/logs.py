@@ -72,7 +72,12 @@ class LogWriter(logging.Handler):
             if lost:
                 line = f"{lost} lines were lost, since nobody read them in time\n{line}"
             try:
-                sys.stderr.write(line + "\n")
-                sys.stderr.flush()
+                _write_all((line + "\n").encode(errors="backslashreplace"))
             except OSError:
-                self.lost += 1
+                self.lost += lost + 1
+
+
+def _write_all(data: bytes) -> None:
+    """Past the buffer of sys.stderr: the interpreter flushes that at its end, and would wait for our lock on it."""
+    while data:
+        data = data[os.write(sys.stderr.fileno(), data) :]

@@ -110,6 +110,7 @@ class VirtualHost:
 
     def reconfigure(self, vip: Vip) -> None:
         """Take over another timing or policy in place."""
+        self._guarded = False  # its patience follows the lease
         self._speaker.reconfigure(vip, self._clock())
         self._perform()
 
@@ -223,11 +224,11 @@ class VirtualHost:
             self._machine.event(Event.ADDRESS_REFUSED, self._clock(), f"no address could be added: {error.strerror}")
 
     def _announce(self) -> None:
-        try:
-            for address in self.vip.addresses:
+        for address in self.vip.addresses:
+            try:
                 self.wires[address.version].announce(address.ip)
-        except OSError as error:
-            self._complain("announce", error.strerror)
+            except OSError as error:
+                self._complain("announce", error.strerror)
 
     def _complain(self, kind: str, about: object) -> None:
         """Log what goes wrong again and again, but each kind only now and then."""
