@@ -65,6 +65,11 @@ options:
       - It tells an address that a host holds as master from one that somebody else put there.
     type: str
     default: carp_status
+  checks:
+    description: The checks. Each has C(name) and the options of a C([check]) section of the daemon's configuration.
+    type: list
+    elements: dict
+    default: []
 """
 
 EXAMPLES = r"""
@@ -77,6 +82,7 @@ EXAMPLES = r"""
         addresses: 172.17.0.74
         vhid: 1
 # => {
+#      "checks": [],
 #      "patience": 6,
 #      "problems": [],
 #      "vips": [{"name": "smtp", "vhid": 1, "addresses": ["172.17.0.74/20"], "interface": "eth1", "advskew": 0}]
@@ -90,6 +96,10 @@ _value:
   contains:
     vips:
       description: The virtual IPs of the host, as M(failover.carp.vip#module) takes them, without passwords.
+      type: list
+      elements: dict
+    checks:
+      description: The checks of the host, as texts by option.
       type: list
       elements: dict
     problems:
@@ -110,6 +120,7 @@ def plan(
     passwords: Any = None,
     step: Any = 20,
     status: str = "carp_status",
+    checks: Any = (),
 ) -> dict[str, Any]:
     """Return what the host has to do."""
     if networks.netaddr is None:
@@ -118,8 +129,8 @@ def plan(
         raise AnsibleFilterError("carp_passwords: must be a dictionary of passwords by name of the virtual IP")
     order = Order(tuple(str(name) for name in hosts), int(step) if str(step).isdigit() else step)
     known = {name: _host(hostvars[name], status) for name in {host, *order.hosts} if name in hostvars}
-    made = make_plan(vips, host, order, known, passwords or {})
-    return {"vips": made.vips, "problems": made.problems, "patience": made.patience()}
+    made = make_plan(vips, host, order, known, passwords or {}, checks)
+    return {"vips": made.vips, "checks": made.checks, "problems": made.problems, "patience": made.patience()}
 
 
 def _host(variables: Mapping[str, Any], status: str) -> Host:

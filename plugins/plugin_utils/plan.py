@@ -15,6 +15,7 @@ from typing import Any
 
 from ..module_utils.carpd import config
 from ..module_utils.carpd.options import VIP_OPTIONS
+from .checks import plan_checks
 from .entry import OWN_KEYS, WHERE, Entry, line
 from .hosts import Host, Order
 
@@ -23,9 +24,10 @@ EXAMPLE = "{name: smtp, addresses: [172.17.0.74]}"
 
 @dataclass
 class Plan:
-    """The virtual IPs of one host, without their passwords, and what is wrong with what was asked for."""
+    """The virtual IPs of one host, without their passwords, its checks, and what is wrong with what was asked for."""
 
     vips: list[dict[str, Any]] = field(default_factory=list)
+    checks: list[dict[str, str]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
     def tell(self, problem: str) -> None:
@@ -38,15 +40,24 @@ class Plan:
         return max((_listening_time(vip) for vip in self.vips), default=0)
 
 
-def make_plan(vips: object, name: str, order: Order, hosts: Mapping[str, Host], passwords: Mapping[str, Any]) -> Plan:
-    """Return what the host called ``name`` has to do for the virtual IPs in ``vips``."""
+def make_plan(
+    vips: object,
+    name: str,
+    order: Order,
+    hosts: Mapping[str, Host],
+    passwords: Mapping[str, Any],
+    checks: object = (),
+) -> Plan:
+    """Return what the host called ``name`` has to do for the virtual IPs in ``vips``, and which checks it makes."""
     plan = Plan()
     for fault in order.faults(name):
         plan.tell(fault)
     for fault in hosts.get(name, Host()).faults():
         plan.tell(f"{name}: {fault}")
     parsed: list[config.Vip] = []
+    names: list[str] = []
     for given in _named(vips, plan):
+        names.append(str(given["name"]))
         entry = Entry(given, name, order, hosts, plan.tell)
         vip = entry.check(passwords)
         if vip is not None:
@@ -54,6 +65,7 @@ def make_plan(vips: object, name: str, order: Order, hosts: Mapping[str, Host], 
             plan.vips.append(entry.options())
     for problem in config.check_vips(parsed, WHERE):
         plan.tell(str(problem))
+    plan.checks = plan_checks(checks, names, [vip["name"] for vip in plan.vips], plan.tell)
     return plan
 
 

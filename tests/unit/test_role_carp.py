@@ -16,7 +16,7 @@ import jinja2
 import pytest
 import yaml
 from ansible_collections.failover.carp.plugins.module_utils.carpd import cli
-from ansible_collections.failover.carp.plugins.module_utils.carpd.config import load
+from ansible_collections.failover.carp.plugins.module_utils.carpd.config import load, render_vip
 from ansible_collections.failover.carp.plugins.module_utils.carpd.options import CARPD_OPTIONS
 
 ROLE = Path(__file__).parents[2] / "roles" / "carp"
@@ -51,11 +51,18 @@ def all_tasks() -> list[dict[str, Any]]:
 
 
 def test_the_daemon_reads_its_file(tmp_path: Path) -> None:
-    text = render("etc/carpd/carpd.conf.j2", carp_log_level="warning")
+    check = {"name": "postfix", "type": "tcp", "target": "127.0.0.1:25"}
+    where = {"__carp_config_dir": str(tmp_path), "__carp_plan": {"checks": [check]}}
+    text = render("etc/carpd/carpd.conf.j2", carp_log_level="warning", **where)
+    (tmp_path / "vips.d").mkdir()
+    options = {"interface": "eth1", "vhid": 1, "addresses": "172.17.0.74/20", "password": "secret"}
+    (tmp_path / "vips.d" / "smtp.conf").write_text(render_vip("smtp", options))
     path = tmp_path / "carpd.conf"
     path.write_text(text)
-    assert load(str(path)).log_level == "warning"
-    assert set(re.findall(r"^(\w+) =", text, re.MULTILINE)) == set(CARPD_OPTIONS)
+    config = load(str(path))
+    assert config.log_level == "warning"
+    assert [(check.name, check.vips) for check in config.checks] == [("postfix", ("smtp",))]
+    assert set(re.findall(r"^(\w+) =", text.partition("[check")[0], re.MULTILINE)) == set(CARPD_OPTIONS)
 
 
 def test_the_defaults_are_those_of_the_daemon() -> None:

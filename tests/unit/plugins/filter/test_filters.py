@@ -51,6 +51,7 @@ def test_plan(hostvars: dict[str, Any]) -> None:
     assert plan(VIPS, "server2", hostvars, HOSTS, passwords=PASSWORDS, step="30") == {
         "vips": [{"name": "smtp", "addresses": ["172.17.0.74/20"], "vhid": 1, "interface": "eth1", "advskew": 30}],
         "problems": [],
+        "checks": [],
         "patience": 6,
     }
 

@@ -656,7 +656,8 @@ class TestGuard:
 
     @pytest.mark.parametrize("reverse", [False, True])
     def test_it_acted_while_the_daemon_hung(self, world: World, play: Play, reverse: bool) -> None:
-        world.config.write_text(SMTP + "preempt = no\n")
+        """Whatever comes first, the daemon does not speak as the master that it no longer is."""
+        world.config.write_text(SMTP + "advskew = 100\n")
 
         def tell() -> Story:
             yield from until_master(world)
@@ -664,12 +665,12 @@ class TestGuard:
             world.now += 1.2
             world.guard.acted = True
             world.guard.die()
-            world.arrive(advskew=100)  # by now, the peer has taken over
+            world.arrive()  # by now, the peer has taken over
             world.reverse = reverse
             yield
             yield
             assert world.guard.replaced == 1
             assert world.states() == {"smtp": "BACKUP"}
-            assert [each for each in world.take() if not each.startswith("release")] == [], "it does not insist"
+            assert world.take() == ["release 3 172.17.0.74/20"]
 
         play(tell)

@@ -24,7 +24,8 @@ Address = Union[IPv4Address, IPv6Address]
 PASSWORDS = st.binary(max_size=19).filter(lambda password: not password.endswith(b"\0"))
 VHIDS = st.integers(1, 255)
 COUNTERS = st.integers(0, 2**64 - 1)
-GLOBAL = st.ip_addresses(v=4) | st.ip_addresses(v=6, network="2001:db8::/32")
+# Among those of IPv6 some whose number is smaller than that of every IPv4 address.
+GLOBAL = st.ip_addresses(v=4) | st.ip_addresses(v=6, network="2001:db8::/32") | st.ip_addresses(v=6, network="::/108")
 ADDRESSES = st.lists(GLOBAL, min_size=1, max_size=4, unique=True)
 LINK_LOCAL = st.lists(st.ip_addresses(v=6, network="fe80::/64"), min_size=1, max_size=2, unique=True)
 

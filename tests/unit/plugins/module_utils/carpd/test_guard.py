@@ -55,7 +55,8 @@ class Record:
         self._text = ""
 
     def write(self, line: str) -> None:
-        descriptor = os.open(self.path, os.O_WRONLY)
+        # Without waiting for a reader: after a failed test there is none any more.
+        descriptor = os.open(self.path, os.O_WRONLY | os.O_NONBLOCK)
         os.write(descriptor, f"{line}\n".encode())
         os.close(descriptor)
 
@@ -91,12 +92,18 @@ def record_(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Record]
 
     monkeypatch.setattr(guard_module, "Requests", Requests)
     monkeypatch.setattr(guard_module, "send_once", lambda name, packet: record.write(f"send {name} {packet.hex()}"))
+    Daemon.alive = set()
     yield record
+    # Those of a test that failed; their guards then see that there is nobody left.
+    for pid in list(Daemon.alive):
+        end(pid)
     record.close()
 
 
 class Daemon:
     """A process that has a guard, does some work, says so, and then waits to be killed."""
+
+    alive: set[int]
 
     def __init__(self, work: Callable[[Guard], None]) -> None:
         reader, writer = os.pipe()
@@ -112,6 +119,7 @@ class Daemon:
                 os.write(writer, traceback.format_exc().encode())
             finally:
                 os._exit(1)
+        self.alive.add(self.pid)
         os.close(writer)
         # This ends when the guard, too, has closed the pipe that it inherited: from then on it is on duty.
         said = b""
@@ -122,8 +130,13 @@ class Daemon:
         self.guard = int(said)
 
     def kill(self) -> None:
-        os.kill(self.pid, signal.SIGKILL)
-        os.waitpid(self.pid, 0)
+        end(self.pid)
+
+
+def end(pid: int) -> None:
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    Daemon.alive.discard(pid)
 
 
 def is_gone(pid: int) -> bool:

@@ -11,6 +11,7 @@ import re
 import pytest
 from ansible_collections.failover.carp.plugins.module_utils.carpd.options import (
     CARPD_OPTIONS,
+    CHECK_OPTIONS,
     NAME_RULE,
     PASSWORD_MAX,
     PASSWORD_RULE,
@@ -21,7 +22,8 @@ from ansible_collections.failover.carp.plugins.module_utils.carpd.options import
 from hypothesis import given
 from hypothesis import strategies as st
 
-EVERY = [*CARPD_OPTIONS.values(), *VIP_OPTIONS.values()]
+TABLES = (CARPD_OPTIONS, VIP_OPTIONS, CHECK_OPTIONS)
+EVERY = [option for table in TABLES for option in table.values()]
 NUMBERS = [option for option in EVERY if option.allowed.startswith("a whole number")]
 
 
@@ -43,7 +45,7 @@ def named(options: list[Option]) -> object:
 
 
 def test_each_stands_under_its_own_name() -> None:
-    for table in (CARPD_OPTIONS, VIP_OPTIONS):
+    for table in TABLES:
         assert [option.name for option in table.values()] == list(table)
 
 
@@ -60,9 +62,9 @@ def test_the_default_is_allowed(option: Option) -> None:
 
 
 def test_what_has_no_default() -> None:
-    without = {option.name for option in EVERY if option.default is None}
-    assert without == {"interface", "vhid", "addresses", "password", "password_file"}
-    assert {option.name for option in EVERY if option.optional} == {"password", "password_file"}
+    without = [option.name for option in EVERY if option.default is None]
+    assert without == ["interface", "vhid", "addresses", "password", "password_file", "type", "target", "recipient"]
+    assert [option.name for option in EVERY if option.optional] == ["password", "password_file", "recipient"]
 
 
 def test_only_the_password_is_secret() -> None:
@@ -80,11 +82,26 @@ def test_defaults() -> None:
         "preempt": True,
         "dead_ratio": 3,
         "source": None,
+        "interval": 2.0,
+        "timeout": 3.0,
+        "rise": 3,
+        "fall": 2,
+        "weight": 100,
+        "vips": (),
     }
 
 
 def test_the_numbers() -> None:
-    assert [option.name for option in NUMBERS] == ["priority", "vhid", "advbase", "advskew", "dead_ratio"]
+    assert [option.name for option in NUMBERS] == [
+        "priority",
+        "vhid",
+        "advbase",
+        "advskew",
+        "dead_ratio",
+        "rise",
+        "fall",
+        "weight",
+    ]
 
 
 @named(NUMBERS)
@@ -99,6 +116,15 @@ def test_a_number_is_taken_from_the_first_to_the_last_that_its_text_names(option
 def test_what_is_no_number(option: Option) -> None:
     texts = ["", " ", "x", "5.0", "5e0", "0x5", "+5", "-5", "5 5", "5\n", "0_5", "\u0665", "5" * 50]
     assert taken(option, *texts) == []
+
+
+@named([CHECK_OPTIONS["interval"], CHECK_OPTIONS["timeout"]])
+def test_seconds_are_taken_from_the_first_to_the_last_that_its_text_names(option: Option) -> None:
+    low, high = map(float, re.match(r"a number from ([\d.]+) to ([\d.]+) \(seconds\)", option.allowed).groups())
+    texts = [str(low), "1", "1.5", "0.999", "1.234", f"{high:.0f}", f"{high:.3f}"]
+    assert [option.parse(text) for text in texts] == [float(text) for text in texts]
+    garbage = ["0", "0.0", "0.099", f"{high + 0.001:.3f}", "1.", ".5", "1,5", "1.2345", "1e0", "inf", "nan", "-1", ""]
+    assert taken(option, *garbage) == []
 
 
 @pytest.mark.parametrize("text", ["debug", "info", "warning", "error"])
