@@ -154,7 +154,7 @@ import re
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.failover.carp.plugins.module_utils import _files, _password
-from ansible_collections.failover.carp.plugins.module_utils.carpd import config
+from ansible_collections.failover.carp.plugins.module_utils.carpd import config, sections
 from ansible_collections.failover.carp.plugins.module_utils.carpd.options import NAME_RULE, valid_name
 
 SUFFIX = ".conf"
@@ -256,7 +256,7 @@ class Store:
 def without_password(text: bytes) -> str:
     """Return a section as it may be shown: someone may have written the password into it by hand."""
     shown = text.decode(errors="replace")
-    return re.sub(r"(?im)^(\s*password\s*[=:]).*$", rf"\1 {config.HIDDEN}", shown)
+    return re.sub(r"(?im)^(\s*password\s*[=:]).*$", rf"\1 {sections.HIDDEN}", shown)
 
 
 def split(vip: dict, store: Store) -> tuple[str, dict, str | None]:
@@ -271,23 +271,23 @@ def split(vip: dict, store: Store) -> tuple[str, dict, str | None]:
 
 def check_all(vips: list[dict], store: Store) -> list[str]:
     """Return every mistake in the virtual IPs, one by one and among themselves."""
-    problems: list[config.Problem] = []
+    problems: list[sections.Problem] = []
     parsed: list[config.Vip] = []
     seen: set[str] = set()
     for vip in vips:
         name, options, password = split(vip, store)
         section = f"vip {name}"
         if name in seen:
-            problems.append(config.Problem("vips", section, "", "", "this name is given twice"))
+            problems.append(sections.Problem("vips", section, "", "", "this name is given twice"))
         seen.add(name)
         if password is not None and "password_file" in vip and vip["password_file"] is not None:
-            problems.append(config.Problem("vips", section, "", "", "give password or password_file, not both"))
+            problems.append(sections.Problem("vips", section, "", "", "give password or password_file, not both"))
         found, wrong = config.parse_vip(name, options, "vips", None)
         problems.extend(wrong)
         parsed.extend([found] if found is not None else [])
         fault = _password.fault(password) if password is not None else None
         if fault is not None:
-            problems.append(config.Problem("vips", section, "", "", f"password {fault}"))
+            problems.append(sections.Problem("vips", section, "", "", f"password {fault}"))
     problems.extend(config.check_vips(parsed, "vips"))
     return [str(problem) for problem in problems]
 

@@ -20,9 +20,7 @@ from typing import Any, Callable
 from .checkconfig import Check, parse_check, settle
 from .options import CARPD_OPTIONS, NAME_RULE, PASSWORD_MAX, PASSWORD_RULE, VIP_OPTIONS, Interface, valid_name
 from .packet import Address
-from .sections import HIDDEN, parse_section, unknown
-from .sections import Problem as Problem
-from .sections import as_text as as_text
+from .sections import HIDDEN, Problem, as_text, parse_section, unknown
 
 _SECTIONS = ["carpd", "vip NAME", "check NAME"]
 

@@ -42,6 +42,10 @@ def config_(tmp_path: Path) -> Path:
     return path
 
 
+def fail(error: Exception) -> None:
+    raise error
+
+
 class TestUsage:
     def test_version(self, capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(SystemExit) as caught:
@@ -127,8 +131,8 @@ class Kernel:
         ]
 
     def release(self, index: int, addresses: list[IPv4Interface]) -> list[IPv4Interface]:
-        if self.failure:
-            raise self.failure
+        if isinstance(self.failure, OSError):
+            fail(self.failure)
         self.removed.append((index, addresses))
         return addresses
 
@@ -199,7 +203,7 @@ class Process:
         """Wait until the daemon has logged this since the last call."""
         deadline = time.monotonic() + PATIENCE
         while text not in self.log:
-            ready, _, _ = select.select([self._process.stderr], [], [], max(0.0, deadline - time.monotonic()))
+            ready = select.select([self._process.stderr], [], [], max(0.0, deadline - time.monotonic()))[0]
             assert ready, f"{text!r} is not in the log:\n{self.log}"
             piece = os.read(self._process.stderr.fileno(), 65536).decode()
             assert piece, f"the daemon has ended without {text!r} in its log:\n{self.log}"

@@ -109,8 +109,10 @@ def is_sent_away(client: socket.socket) -> bool:
 @contextmanager
 def serving(folder: Path) -> Iterator[Loop]:
     loop = Loop(str(folder / "control.sock"))
-    yield loop
-    loop.close()
+    try:
+        yield loop
+    finally:
+        loop.close()
 
 
 @pytest.fixture(name="loop")

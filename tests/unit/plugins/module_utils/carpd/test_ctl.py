@@ -44,6 +44,10 @@ BACKUP: dict[str, Any] = {
 }
 
 
+def fail(error: Exception) -> None:
+    raise error
+
+
 class Daemon:
     """Answers in place of the daemon."""
 
@@ -54,7 +58,7 @@ class Daemon:
     def request(self, path: str, verb: str) -> object:
         self.asked.append((path, verb))
         if isinstance(self.answer, Exception):
-            raise self.answer
+            fail(self.answer)
         return self.answer
 
 

@@ -64,7 +64,7 @@ class Record:
         """Wait for so many lines and return them."""
         deadline = time.monotonic() + PATIENCE
         while self._text.count("\n") < count:
-            ready, _, _ = select.select([self._reader], [], [], max(0.0, deadline - time.monotonic()))
+            ready = select.select([self._reader], [], [], max(0.0, deadline - time.monotonic()))[0]
             assert ready, f"only this came: {self._text!r}"
             self._text += os.read(self._reader, 65536).decode()
         found, self._text = self._text.splitlines(), ""

@@ -137,7 +137,7 @@ def test_a_master_keeps_the_beat_and_renews_its_lease_with_each_advertisement() 
 def test_lateness_does_not_add_up() -> None:
     host = Host.master(advskew=0)
     start = host.now
-    for _ in range(10):
+    for _turn in range(10):
         host.now = host.machine.next_timer() + 0.01
         host.machine.due(host.now)
         host.perform()
@@ -148,7 +148,7 @@ def test_lateness_does_not_add_up() -> None:
 def test_announcements_are_repeated_and_refreshed() -> None:
     host = Host.master()
     announced = []
-    for _ in range(80):
+    for _turn in range(80):
         announced += [host.now for action in host.wait(1.0) if isinstance(action, Announce)]
     assert len(announced) >= 5 + 2
     assert announced[-1] - announced[-2] == pytest.approx(REFRESH_INTERVAL, abs=1.0)
@@ -165,7 +165,7 @@ def test_a_master_answers_a_worse_one_at_once_but_not_without_end() -> None:
     host = Host.master()
     host.wait(0.5)
     answered = []
-    for _ in range(1000):
+    for _turn in range(1000):
         host.hear(1, 200)
         answered += [action for action in host.wait(0.001) if action == Advertise(1, 100)]
     assert 15 <= len(answered) <= 20
@@ -218,7 +218,7 @@ def test_a_worse_claim_is_nothing_while_a_better_master_is_fresh() -> None:
 
 def test_without_preempt_it_leaves_a_worse_master_in_peace() -> None:
     host = Host.backup(advskew=0, preempt=False)
-    for _ in range(20):
+    for _turn in range(20):
         assert host.hear(1, 100) == []
         host.wait(1.39)
     assert host.machine.state is State.BACKUP
@@ -288,7 +288,7 @@ def test_whoever_stepped_down_does_not_come_straight_back() -> None:
     host = Host.master(advskew=0)
     host.event(Event.STEP_DOWN)
     host.hear(1, 100)
-    for _ in range(5):
+    for _turn in range(5):
         host.wait(1.3)
         host.hear(1, 100)
     assert host.machine.state is State.BACKUP
@@ -448,7 +448,7 @@ def test_a_healthy_master_does_not_yield_to_a_demoted_one() -> None:
 def test_hosts_with_equal_demotion_keep_their_order(preempt: bool) -> None:
     host = Host.backup(advskew=20, preempt=preempt)
     host.demote(50)
-    for _ in range(5):
+    for _turn in range(5):
         host.hear(1, 50, demotion=50)
         host.wait(1.2)
     assert host.machine.state is State.BACKUP
@@ -457,7 +457,7 @@ def test_hosts_with_equal_demotion_keep_their_order(preempt: bool) -> None:
 def test_both_at_the_worst_skew_leave_each_other_in_peace() -> None:
     host = Host.backup(advskew=20)
     host.demote(254)
-    for _ in range(5):
+    for _turn in range(5):
         host.hear(1, 240, HIGHER, demotion=254)
         host.wait(1.9)
     assert host.machine.state is State.BACKUP

@@ -15,6 +15,10 @@ import pytest
 from ansible_collections.failover.carp.plugins.module_utils.carpd.realtime import become_realtime
 
 
+def fail(error: Exception) -> None:
+    raise error
+
+
 class System:
     """Stands in for the scheduler and the C library, so that the tests' own process stays an ordinary one."""
 
@@ -25,8 +29,8 @@ class System:
 
     def sched_setscheduler(self, pid: int, policy: int, parameters: os.sched_param) -> None:
         self.asked.append(("scheduler", pid, policy, parameters.sched_priority))
-        if self.scheduler_error:
-            raise self.scheduler_error
+        if isinstance(self.scheduler_error, OSError):
+            fail(self.scheduler_error)
 
     def CDLL(self, name: str | None, use_errno: bool) -> System:
         assert name is None

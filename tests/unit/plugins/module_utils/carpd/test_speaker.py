@@ -194,7 +194,7 @@ def test_what_is_not_for_the_group_is_refused() -> None:
 def test_no_counter_is_used_twice_and_it_wraps() -> None:
     speaker = Speaker(VIP, 2**64 - 3, 0.0)
     speaker.sources = {4: IPv4Address("172.17.0.75")}
-    packets = [speaker.packets(1, 0)[4] for _ in range(6)]
+    packets = [speaker.packets(1, 0)[4] for _turn in range(6)]
     counters = [Advertisement.decode(Datagram.decode(packet).payload).counter for packet in packets]
     assert len(set(counters)) == 6
     assert counters[:3] == [2**64 - 2, 2**64 - 1, 0]
