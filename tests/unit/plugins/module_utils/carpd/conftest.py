@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, settings
 # the blob that a failure prints reproduces it anywhere.
 settings.register_profile(
     "carpd",
-    max_examples=60,
+    max_examples=40,
     deadline=None,
     database=None,
     print_blob=True,

@@ -94,8 +94,10 @@ def record_(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Record]
     monkeypatch.setattr(guard_module, "send_once", lambda name, packet: record.write(f"send {name} {packet.hex()}"))
     Daemon.alive = set()
     yield record
-    # Those of a test that failed; their guards then see that there is nobody left.
+    # Those of a test that failed, guards first.
     for pid in list(Daemon.alive):
+        for child in children(pid):
+            os.kill(child, signal.SIGKILL)
         end(pid)
     record.close()
 
@@ -139,14 +141,24 @@ def end(pid: int) -> None:
     Daemon.alive.discard(pid)
 
 
+def children(pid: int) -> list[int]:
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except FileNotFoundError:  # not every kernel has it
+        return []
+
+
 def is_gone(pid: int) -> bool:
-    """Wait until a process that is not our child has ended."""
+    """Wait until a process that is not our child has ended; end it if it does not."""
     try:
         descriptor = os.pidfd_open(pid)
     except ProcessLookupError:
         return True
     try:
-        return bool(select.select([descriptor], [], [], PATIENCE)[0])
+        if select.select([descriptor], [], [], PATIENCE)[0]:
+            return True
+        signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+        return False
     finally:
         os.close(descriptor)
 
