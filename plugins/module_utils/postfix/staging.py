@@ -158,7 +158,7 @@ class Stage:
         effective = main_cf.parse(self._run(["postconf", "-c", self.directory, "-nx"], "")[1])
         options = main_cf.parse(self._run(["postconf", "-c", self.directory, "-P"], "")[1])
         found = tables.references({**effective, **options})
-        problems = tables.unknown_types(found, self.table_types)
+        problems = [self._moved_back(problem) for problem in tables.unknown_types(found, self.table_types)]
         for ref in found:
             if ref.type in tables.TYPES and ref.type in self.table_types:
                 problems += self._one_table_problems(ref)

@@ -199,9 +199,11 @@ def test_tables_that_nobody_manages(trial: Trial, tmp_path: Path) -> None:
     os.utime(tmp_path / "older.lmdb", (1, 1))
     names = ("current", "older", "unmapped", "missing")
     main = {f"{name}_maps": f"lmdb:{tmp_path}/{name}" for name in names}
-    main.update(plain_checks=f"regexp:{tmp_path}/plain", no_checks=f"regexp:{tmp_path}/none", x_maps="lmbd:/x")
+    main.update(
+        plain_checks=f"regexp:{tmp_path}/plain", no_checks=f"regexp:{tmp_path}/none", x_maps=f"lmbd:{trial.live}/x"
+    )
     assert trial.problems(settings=main) == [
-        "x_maps: lmbd:/x: no such table type; this Postfix has cidr, hash, lmdb, regexp",
+        f"x_maps: lmbd:{trial.live}/x: no such table type; this Postfix has cidr, hash, lmdb, regexp",
         f"missing_maps: lmdb:{tmp_path}/missing: no such file",
         f"no_checks: regexp:{tmp_path}/none: no such file",
         f"older_maps: lmdb:{tmp_path}/older: the index is older than the file; run postmap",
