@@ -35,11 +35,11 @@ help: ## list these targets
 
 .PHONY: demo
 demo: $(VENV) ## two servers, one address, a stream of mail, and a pulled plug: prints who held the address when
-	@tests/run/alone tests/run/lab $(DISTRO) python3 -m demo $(DISTRO)
+	@tests/run/lab $(DISTRO) python3 -m demo $(DISTRO)
 
 .PHONY: demo-down
 demo-down: ## take the demo's machines down
-	@tests/run/alone tests/run/lab-down
+	@tests/run/lab-down
 
 .PHONY: bench
 bench: $(VENV) ## failover time, beside keepalived and ucarp, in one run
