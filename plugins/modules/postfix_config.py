@@ -270,7 +270,8 @@ class Configurator:
         wanted = self.wanted()
         if not os.path.exists(self.params["packaged_master"]):
             return self.unchecked(wanted, f"Postfix is not installed: there is no {self.params['packaged_master']}")
-        stage = staging.Stage(root, self.params["config_dir"], self.params["aliases_path"], self.run)
+        aliases = "" if self.params["aliases"] is None else self.params["aliases_path"]
+        stage = staging.Stage(root, self.params["config_dir"], aliases, self.run)
         types = sorted({file.table for file in wanted.files if file.table} - set(stage.table_types))
         if types:
             packages = " ".join(f"postfix-{kind}" for kind in types)

@@ -40,13 +40,18 @@ _ANNOUNCED = re.compile(r"will be removed")
 
 
 class Stage:
-    """A copy of the configuration directory and the aliases file below ``root``, which only root may enter."""
+    """A copy of the configuration directory and the aliases file below ``root``, which only root may enter.
+
+    Without ``aliases_path``, the aliases are somebody else's, and looked at where they are.
+    """
 
     def __init__(self, root: str, config_dir: str, aliases_path: str, run: Run) -> None:
         self.config_dir = config_dir
         self.aliases_path = aliases_path
         self.directory = os.path.join(root, "postfix")
-        self._aliases = os.path.join(root, "aliases")
+        self._moves = {config_dir: self.directory}
+        if aliases_path:
+            self._moves[aliases_path] = os.path.join(root, "aliases")
         self._run = run
         # What Postfix is by itself must be found out without the live files, which may be broken.
         self._blank = os.path.join(root, "blank")
@@ -62,7 +67,7 @@ class Stage:
 
     def path(self, live: str) -> str:
         """Return where a live file is in the stage."""
-        for old, new in ((self.config_dir + "/", self.directory + "/"), (self.aliases_path, self._aliases)):
+        for old, new in self._moves.items():
             if live.startswith(old):
                 return new + live[len(old) :]
         raise ValueError(f"{live} is not part of the configuration")
@@ -207,12 +212,14 @@ class Stage:
         return self._moved(re.sub(r"\bproxy:", "", text))
 
     def _moved(self, text: str) -> str:
-        text = _replace_path(text, self.config_dir, self.directory)
-        return _replace_path(text, self.aliases_path, self._aliases)
+        for old, new in self._moves.items():
+            text = _replace_path(text, old, new)
+        return text
 
     def _moved_back(self, text: str) -> str:
-        text = text.replace(self.directory, self.config_dir)
-        return text.replace(self._aliases, self.aliases_path)
+        for old, new in self._moves.items():
+            text = text.replace(new, old)
+        return text
 
 
 def at_start(directory: str, run: Run) -> dict[str, str]:

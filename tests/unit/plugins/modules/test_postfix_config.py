@@ -117,6 +117,15 @@ def test_an_entry_alone_is_no_reason_for_a_reload(host: Host) -> None:
     assert host.files()["transport.lmdb"].endswith("b.test  smtp:[b]\n")
 
 
+def test_aliases_that_are_somebody_elses(host: Host) -> None:
+    host.aliases.write_text("root: admin\n", encoding="utf-8")
+    Path(f"{host.aliases}.db").write_text("index", encoding="utf-8")
+    result = host.configure(settings={**MAIN, "alias_maps": f"hash:{host.aliases}"})
+    assert "failed" not in result
+    assert host.files()["aliases"] == "root: admin\n"
+    assert host.fake.ran("postalias") == []
+
+
 def test_a_table_that_goes(host: Host) -> None:
     host.configure(maps=[TABLE])
     result = host.configure()
