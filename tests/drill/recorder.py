@@ -109,6 +109,12 @@ class Recorder:
                     raise LabError(f"{', '.join(failed)} failed, while waiting for: {what}")
                 left = until - time.monotonic()
                 if left <= 0:
-                    raise LabError(f"in vain after {seconds:.0f} s: {what}")
+                    raise LabError(f"in vain after {seconds:.0f} s: {what}; last heard: {self._last()}")
                 # Woken by each event; the bound lets the end of an agent be seen, which is not one.
                 self._changed.wait(min(left, 1.0))
+
+    def _last(self) -> str:
+        if not self._events:
+            return "nothing"
+        event = self._events[-1]
+        return f"{event.machine}, {event.kind}" + "".join(f", {name} {fact}" for name, fact in event.facts.items())
