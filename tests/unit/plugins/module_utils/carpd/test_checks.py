@@ -266,7 +266,10 @@ def test_a_process_is_found_by_name_or_pid_file(tmp_path: pathlib.Path) -> None:
     program = tmp_path / "a-rather-long-program-name"
     program.symlink_to(sys.executable)
     pid_file = tmp_path / "x.pid"
-    with subprocess.Popen([str(program), "-c", "input()"], stdin=subprocess.PIPE) as process:
+    program_text = "print(flush=True); input()"
+    with subprocess.Popen([str(program), "-c", program_text], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        # Popen returns before the kernel has set up the new command line: wait until the program runs.
+        assert process.stdout is not None and process.stdout.readline() == b"\n"
         pid_file.write_text(f"{process.pid}\n")
         assert look(check("process", program.name)) == (True, f"process {process.pid}")
         assert look(check("process", str(pid_file))) == (True, f"process {process.pid}")
