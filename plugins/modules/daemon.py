@@ -126,6 +126,7 @@ from ansible_collections.failover.carp.plugins.module_utils import _files
 # Ansible sends along what a module imports, so each file of the daemon is named here; a unit test compares the list
 # with the folder.
 from ansible_collections.failover.carp.plugins.module_utils.carpd import (
+    actions,
     announce,
     checkconfig,
     checker,
@@ -141,6 +142,7 @@ from ansible_collections.failover.carp.plugins.module_utils.carpd import (
     forked,
     guard,
     health,
+    heard,
     interfaces,
     logs,
     machine,
@@ -150,11 +152,14 @@ from ansible_collections.failover.carp.plugins.module_utils.carpd import (
     packet,
     realtime,
     sections,
+    silence,
     speaker,
     standing,
     targets,
+    timing,
     tracking,
     transitions,
+    trust,
     version,
     virtualhost,
     wire,
@@ -162,6 +167,7 @@ from ansible_collections.failover.carp.plugins.module_utils.carpd import (
 )
 
 PARTS = (
+    actions,
     announce,
     checkconfig,
     checker,
@@ -177,6 +183,7 @@ PARTS = (
     forked,
     guard,
     health,
+    heard,
     interfaces,
     logs,
     machine,
@@ -186,11 +193,14 @@ PARTS = (
     packet,
     realtime,
     sections,
+    silence,
     speaker,
     standing,
     targets,
+    timing,
     tracking,
     transitions,
+    trust,
     version,
     virtualhost,
     wire,

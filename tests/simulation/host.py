@@ -13,8 +13,8 @@ import dataclasses
 from ipaddress import IPv4Address
 from typing import Callable
 
+from carpd.actions import Advertise, Changed, Hold, Release
 from carpd.config import Vip
-from carpd.machine import Advertise, Changed, Hold, Release
 from carpd.packet import Datagram
 from carpd.speaker import Speaker
 from carpd.transitions import Event, State

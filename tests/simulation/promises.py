@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import itertools
 
-from carpd.machine import HOLD_TIME, LEASE_LATENESS, Changed
+from carpd.actions import Changed
+from carpd.machine import HOLD_TIME
 from carpd.packet import BOW_OUT, Advertisement, Datagram
 from carpd.standing import demoted_skew
+from carpd.timing import LEASE_LATENESS
 from carpd.transitions import State
 from host import Host
 from world import LONGEST_DELAY, Segment, World

@@ -18,9 +18,20 @@ from ipaddress import IPv4Address
 from typing import Any, Callable
 
 from .checkconfig import Check, parse_check, settle
-from .options import CARPD_OPTIONS, NAME_RULE, PASSWORD_MAX, PASSWORD_RULE, VIP_OPTIONS, Interface, valid_name
+from .options import (
+    CARPD_OPTIONS,
+    NAME_RULE,
+    PASSWORD_MAX,
+    PASSWORD_RULE,
+    PROFILES,
+    VIP_OPTIONS,
+    Interface,
+    valid_name,
+)
 from .packet import Address
 from .sections import HIDDEN, Problem, as_text, parse_section, unknown
+from .timing import Failback
+from .trust import KnownPeer
 
 _SECTIONS = ["carpd", "vip NAME", "check NAME"]
 
@@ -47,6 +58,11 @@ class Vip:
     preempt: bool
     dead_ratio: int
     source: IPv4Address | None
+    stable_for: float = 0.0
+    group: str = ""
+    known_peers: tuple[KnownPeer, ...] = ()
+    accept_password: bytes = b""
+    accept_addresses: tuple[Interface, ...] = ()
 
     @property
     def versions(self) -> list[int]:
@@ -124,17 +140,24 @@ def parse_vip(
     section = f"vip {name}"
     if not valid_name(name):
         problems.append(Problem(where, section, "", "", f"a virtual host's name must be {NAME_RULE}"))
-    values = parse_section(
-        section, VIP_OPTIONS, {key: as_text(value) for key, value in options.items()}, where, problems
-    )
-    password = _password(section, values, where, secret_reader, problems)
+    texts = {key: as_text(value) for key, value in options.items()}
+    profile = PROFILES.get(texts.get("profile", "").strip(), {})
+    values = parse_section(section, VIP_OPTIONS, {**profile, **texts}, where, problems)
+    secrets = _Secrets(section, values, where, secret_reader, problems)
+    password, accepted = secrets.find("password", required=True), secrets.find("accept_password", required=False)
+    failback = values.pop("failback", None)
+    if failback is not None and "preempt" in texts:
+        problems.append(Problem(where, section, "", "", "give preempt or failback, not both"))
     if not problems and values["advbase"] == 0 and values["advskew"] == 0:
         rule = "1 or more where advbase is 0: together they are the interval between advertisements"
         problems.append(Problem(where, section, "advskew", "0", rule))
     if problems:
         return None, problems
-    fields = {key: value for key, value in values.items() if key not in ("password", "password_file")}
-    return Vip(name=name, password=password, **fields), []
+    if failback is None:
+        failback = Failback(values["preempt"])
+    ours = {"password": password, "accept_password": accepted, **failback._asdict()}
+    fields = {key: value for key, value in {**values, **ours}.items() if key in Vip.__dataclass_fields__}
+    return Vip(name=name, **fields), []
 
 
 def check_vips(vips: Iterable[Vip], where: str) -> list[Problem]:
@@ -223,34 +246,50 @@ def _included(path: str, pattern: str) -> list[str]:
     return sorted(glob.glob(os.path.join(folder, pattern))) if pattern else []
 
 
-def _password(
-    section: str,
-    values: Mapping[str, Any],
-    where: str,
-    secret_reader: Callable[[str], bytes] | None,
-    problems: list[Problem],
-) -> bytes:
-    given = [key for key in ("password", "password_file") if key in values]
-    if len(given) == 2:
-        problems.append(Problem(where, section, "", "", "give password or password_file, not both"))
-    if len(given) != 1:
-        if not given and not any(problem.option in ("password", "password_file") for problem in problems):
-            problems.append(Problem(where, section, "", "", "a password is missing: give password_file or password"))
-        return b""
-    option = given[0]
-    if option == "password":
-        shown, password = HIDDEN, str(values[option]).encode()
-    elif secret_reader is None:
-        return b""
-    else:
-        shown = str(values[option])
-        try:
-            password = secret_reader(shown)
-        except OSError as error:
-            problems.append(Problem(where, section, option, shown, f"a readable file ({error.strerror})"))
+class _Secrets:
+    """Finds the secrets of one section, each given as text or by a file, and tells what is wrong with them."""
+
+    def __init__(
+        self,
+        section: str,
+        values: Mapping[str, Any],
+        where: str,
+        reader: Callable[[str], bytes] | None,
+        problems: list[Problem],
+    ) -> None:
+        self._section = section
+        self._values = values
+        self._where = where
+        self._reader = reader
+        self._problems = problems
+
+    def find(self, name: str, required: bool) -> bytes:
+        """Return a secret; empty if it is not given, or cannot be read."""
+        ways = (name, f"{name}_file")
+        given = [key for key in ways if key in self._values]
+        if len(given) == 2:
+            self._tell("", "", f"give {name} or {name}_file, not both")
+        if len(given) != 1:
+            if required and not given and not any(problem.option in ways for problem in self._problems):
+                self._tell("", "", f"a {name} is missing: give {name}_file or {name}")
             return b""
-    if not 1 <= len(password) <= PASSWORD_MAX:
-        has = f", and this one has {len(password)}"
-        holds = "a file whose first line is the password, " if option == "password_file" else ""
-        problems.append(Problem(where, section, option, shown, holds + PASSWORD_RULE + has))
-    return password
+        option = given[0]
+        if option == name:
+            shown, secret = HIDDEN, str(self._values[option]).encode()
+        elif self._reader is None:
+            return b""
+        else:
+            shown = str(self._values[option])
+            try:
+                secret = self._reader(shown)
+            except OSError as error:
+                self._tell(option, shown, f"a readable file ({error.strerror})")
+                return b""
+        if not 1 <= len(secret) <= PASSWORD_MAX:
+            has = f", and this one has {len(secret)}"
+            holds = "a file whose first line is the password, " if option != name else ""
+            self._tell(option, shown, holds + PASSWORD_RULE + has)
+        return secret
+
+    def _tell(self, option: str, shown: str, rule: str) -> None:
+        self._problems.append(Problem(self._where, self._section, option, shown, rule))

@@ -11,7 +11,6 @@ from __future__ import annotations
 import gc
 import logging
 import math
-import os
 import selectors
 import signal
 import socket
@@ -29,6 +28,7 @@ from .notify import Notifier
 from .packet import PacketError
 from .speaker import same_identity
 from .transitions import Event, State
+from .trust import first_step
 from .virtualhost import VirtualHost
 from .wire import Wire
 from .wires import Wires
@@ -131,9 +131,10 @@ class Daemon:
                 vip = wanted.pop(name)
                 if vip != host.vip:
                     host.reconfigure(vip)
-                    _log.info("%s: goes on with its new timing", name)
+                    _log.info("%s: goes on with its new configuration", name)
         self._pending = wanted
         self._health.configure(config.checks)
+        self._attach_all()  # for other IP versions or sources
         self._settle()
 
     def _judge(self) -> None:
@@ -154,7 +155,8 @@ class Daemon:
             self._close_unused_wires()
         if self._pending and not self._closing:
             for name, vip in self._pending.items():
-                self._hosts[name] = VirtualHost(vip, self._requests, self._guard, _random_counter(), time.monotonic)
+                sequence = first_step(time.time())
+                self._hosts[name] = VirtualHost(vip, self._requests, self._guard, sequence, time.monotonic)
                 self._hosts[name].judge(self._health.verdict(name))
             self._pending = {}
             self._attach_all()
@@ -169,9 +171,9 @@ class Daemon:
             except Obstacle as obstacle:
                 host.detach(str(obstacle))
                 continue
-            if host.wires != wires:
-                if host.wires:
-                    host.detach(f"{link.name} was replaced")
+            if any(wires.get(version) is not wire for version, wire in host.wires.items() if version in wires):
+                host.detach(f"{link.name} was replaced")
+            if not host.wires:
                 self._clear_left_over(host, link)
             if host.wires != wires or host.sources != sources:
                 host.attach(link, wires, sources)
@@ -289,10 +291,6 @@ class Daemon:
         self._watch.close()
         self._requests.close()
         self._selector.close()
-
-
-def _random_counter() -> int:
-    return int.from_bytes(os.urandom(8), "big")
 
 
 def _signal_socket() -> socket.socket:

@@ -10,18 +10,18 @@ actions, and tells whether an advertisement really left. All times are seconds o
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Union
 
+from .actions import Action, Advertise, Announce, Ask, Changed, Hold, Release
+from .heard import Heard, describe
 from .packet import BOW_OUT, Address, Advertisement
+from .silence import Silence
 from .standing import Standing, demoted_skew
+from .timing import LEASE_LATENESS, Failback, Timing
 from .transitions import TRANSITIONS, Event, Reaction, State
 
-# The kernel counts a lease in whole seconds and ends it up to half a second late (measured on Linux 6.18: 0.49 s).
-LEASE_LATENESS = 0.5
-# A master renews its lease with its advertisements; this much earlier than it could end.
-LEASE_MARGIN = 0.25
-RENEWALS = 4  # below one second not with every one, but so often in the time of a lease: each costs the kernel work
+# A master renews its lease with its advertisements; below one second not with every one, but so often in the time of a
+# lease: each costs the kernel work.
+RENEWALS = 4
 # How long a leaving master waits for its successor. A stock ucarp reads a packet up to 1 s late (its libpcap timeout).
 HOLD_TIME = 2.0
 BOW_OUT_INTERVAL = 0.25  # while it waits, it repeats the goodbye: the first may have been lost
@@ -31,108 +31,10 @@ ANNOUNCE_AT = (0.0, 0.002, 0.01, 0.05, 0.2, 1.0, 2.0, 5.0)
 REFRESH_INTERVAL = 30.0
 # After a goodbye, or where a worse host is master, the best backup should be first: each step of advskew waits so long.
 HURRY_STEP = 0.0001
-# For so many of its intervals after its last advertisement, a better master counts for more than a worse one's claim.
-FRESH = 1.5
 # At most so often in one interval a master answers others that think to be master, too.
 REASSERTIONS = 20
 # So long after the kernel refused the addresses, not even a sicker master is taken over from.
 REFUSAL_TIME = 30.0
-
-
-@dataclass(frozen=True)
-class Timing:
-    """How often a host advertises and how long it waits for others.
-
-    advbase is in seconds (0..255), advskew in 1/256 s (0..254), dead_ratio a number of intervals (2 or more).
-    """
-
-    advbase: int
-    advskew: int
-    dead_ratio: int = 3
-
-    @property
-    def lease(self) -> int:
-        """For how many whole seconds the kernel may keep an address that nobody renews.
-
-        With advbase 1 or more it ends before a peer's patience does. Below one second that cannot be: it is then 1 s.
-        """
-        return max(1, math.floor(self.dead_ratio * self.advbase - LEASE_LATENESS))
-
-    def interval(self, advskew: int) -> float:
-        """Return the time between advertisements in seconds, never so long that the lease could end between them."""
-        return min(self.advbase + advskew / 256, self.lease - LEASE_MARGIN)
-
-    def patience(self, master_interval: float, demotion: int = 0) -> float:
-        """Return how many seconds of silence mean that the master is gone.
-
-        From one second on as ucarp and FreeBSD count (carp_setrun): dead_ratio times the own advbase, plus the own
-        skew. With advbase 0 the intervals that the master promised count, plus at most a fifth of one by skew: ucarp's
-        rule would leave one single interval there, and flaps. Whoever is demoted waits longer: of two backups, the
-        healthier one shall be first.
-        """
-        skew = demoted_skew(self.advskew, demotion) / 256
-        if self.advbase:
-            return self.dead_ratio * self.advbase + skew
-        return master_interval * (self.dead_ratio + skew / 5)
-
-
-@dataclass(frozen=True)
-class Advertise:
-    """Send an advertisement with these values, then call ``sent``."""
-
-    advbase: int
-    advskew: int
-    demotion: int = 0
-
-
-@dataclass(frozen=True)
-class Hold:
-    """Add the addresses, or renew their lease, for this many seconds."""
-
-    lease: int
-
-
-@dataclass(frozen=True)
-class Release:
-    """Remove the addresses."""
-
-
-@dataclass(frozen=True)
-class Announce:
-    """Tell the segment where the addresses are now."""
-
-
-@dataclass(frozen=True)
-class Changed:
-    """The state has changed; for the log and whoever watches."""
-
-    old: State
-    new: State
-    reason: str
-
-
-Action = Union[Advertise, Hold, Release, Announce, Changed]
-
-
-@dataclass(frozen=True)
-class Heard:
-    """The last advertisement of another master."""
-
-    source: Address
-    advbase: int
-    advskew: int
-    demotion: int
-    superior: bool
-    at: float
-
-    @property
-    def interval(self) -> float:
-        """The promised time between its advertisements, in seconds."""
-        return self.advbase + self.advskew / 256
-
-    def is_fresh(self, now: float) -> bool:
-        """Tell whether this is a better host than we are, and surely still master."""
-        return self.superior and now - self.at < FRESH * self.interval
 
 
 class Machine:
@@ -143,19 +45,20 @@ class Machine:
     was late itself does not take a silence for real that never was.
     """
 
-    def __init__(self, timing: Timing, preempt: bool, now: float) -> None:
+    def __init__(self, timing: Timing, failback: Failback, now: float) -> None:
         self.timing = timing
-        self.preempt = preempt
+        self.failback = failback
         self.state = State.INIT
         self.since = now
         self.transitions = 0
         self.reason = "starting"
         self.master: Heard | None = None
         self.yielding = False  # stepped down: does not preempt until it has been master again
+        self.claiming = False  # promoted: takes over from any worse master, whatever the policy of failback is
         self.fault = ""  # why this host must not be master, if so
         self._actions: list[Action] = []
+        self._silence = Silence()
         self._clear_timers()
-        self._listening_since = now
         self._announced = 0
         self._left_at = now  # when our last advertisement really left
         self._promised = timing.interval(timing.advskew)  # and when that said the next one would come
@@ -163,6 +66,9 @@ class Machine:
         self._reasserted_at = -math.inf
         self._refused_at = -math.inf  # when the kernel refused the addresses
         self._standing = Standing()
+        self._sound_since = now  # when this host was last put back, by a fault, an obstacle or another demotion
+        self._opponent: Address | None = None  # who advertises what we do not understand
+        self._opposed_at = -math.inf
 
     @property
     def advskew(self) -> int:
@@ -181,7 +87,8 @@ class Machine:
 
     def next_timer(self) -> float:
         """Return when ``due`` wants to be called; infinity if never."""
-        return min(self._silent_at, self._advertise_at, self._announce_at, self._hold_until, self._unheard_at())
+        timers = (self._silence.next_timer, self._advertise_at, self._announce_at, self._hold_until)
+        return min(*timers, self._unheard_at())
 
     def received(self, advertisement: Advertisement, source: Address, own: Address | None, now: float) -> None:
         """Take in a peer's advertisement, already authenticated.
@@ -219,15 +126,67 @@ class Machine:
         A master tells of it at once, so that a better host takes over without waiting for the next advertisement.
         """
         self._notice_pause(now)
-        if self._standing.judge(demotion, doubts) and self.state is State.MASTER:
-            self._advertise(now)
+        if self._standing.judge(demotion, doubts):
+            self._demotion_changed(now)
+
+    def retire(self, now: float, reason: str) -> None:
+        """Rank last, by the operator's will, until ``promote``; a master hands over."""
+        self._notice_pause(now)
+        self.claiming = False
+        if self._standing.retire(True):
+            self._demotion_changed(now)
+        self._apply(Event.STEP_DOWN, now, reason)
+
+    def promote(self, now: float) -> str:
+        """End what the operator, or stepping down, has put this host back by, and take over from any worse master.
+
+        Returns why it will not become master by this, or nothing.
+        """
+        self._notice_pause(now)
+        self.yielding = False
+        if self._standing.retire(False):
+            self._demotion_changed(now)
+        if self.state.holds:
+            return ""
+        if self.state is not State.BACKUP:
+            return self.fault or self.reason
+        if self.master is not None and self.master.rank <= self._rank_if(self.demotion):
+            return f"{describe(self.master, self.master.source)}, which is better than ours: demote it there"
+        self.claiming = True
+        return ""
+
+    @property
+    def retired(self) -> bool:
+        """Whether the operator has put this host back."""
+        return self._standing.retired
+
+    def answered(self, address: Address | None, now: float) -> None:
+        """Take note that another host has the address that was asked for."""
+        self._notice_pause(now)
+        if address == self._missing(now):
+            self._silence.answer()
+
+    def opposed(self, source: Address, now: float) -> None:
+        """Take note that somebody advertises for our vhid what we do not understand: another password, say."""
+        self._notice_pause(now)
+        self._opponent, self._opposed_at = source, now
+        if self.state is State.BACKUP:
+            self._silence.ask(now)
+
+    def opponent(self, now: float) -> Address | None:
+        """Return who advertises for our vhid what we do not understand, as long as it goes on."""
+        patience = self.timing.patience(self._expected_interval(), self.demotion)
+        return self._opponent if now - self._opposed_at <= patience else None
 
     def due(self, now: float) -> None:
         """Do what the time has come for."""
         self._notice_pause(now)
-        if now >= self._silent_at:
-            heard_nothing = f"no advertisement for {now - self._listening_since:.3f} s"
-            self._apply(Event.SILENCE, now, self._hurried_by or heard_nothing)
+        silence = self._silence
+        if silence.asks(now):
+            self._actions.append(Ask(self._missing(now)))
+        if now >= silence.ends_at:
+            heard_nothing = f"no advertisement for {now - silence.since:.3f} s"
+            self._apply(self._meaning_of_silence(now), now, silence.cut_short_by or heard_nothing)
         if now >= self._hold_until:
             self._apply(Event.HOLD_ENDED, now, f"no other host took over within {now - self.since:.1f} s")
         if now >= self._advertise_at:
@@ -243,12 +202,13 @@ class Machine:
                 self._hold(now)
         self._standing.sent(ok, now)
 
-    def reconfigure(self, timing: Timing, preempt: bool, now: float) -> None:
+    def reconfigure(self, timing: Timing, failback: Failback, now: float) -> None:
         """Change timing and policy in place, whatever the state, without giving anything up."""
-        self.timing, self.preempt = timing, preempt
+        self.timing, self.failback = timing, failback
         self._held_at = -math.inf
         if self.state is State.MASTER:
             self._advertise(now)
+            self._announced, self._announce_at = 0, now
         elif self.state is State.BACKUP:
             self._react(Reaction.LISTEN, now, self.reason)
 
@@ -261,9 +221,11 @@ class Machine:
             self.transitions += 1
             if not (old.leaves and self.state.leaves):  # whoever leaves has one deadline, whatever comes in between
                 self._clear_timers()
+            if old in (State.INIT, State.FAULTY):
+                self._sound_since = now
             if self.state is State.MASTER:
                 self.master = None
-                self.yielding = False
+                self.yielding = self.claiming = False
         for reaction in reactions:
             self._react(reaction, now, reason)
 
@@ -283,7 +245,10 @@ class Machine:
         if theirs <= self._rank_if(self._standing.feared):
             return Event.TOLERATED
         sicker = advertisement.demotion > self.demotion and now - self._refused_at >= REFUSAL_TIME
-        return Event.INFERIOR if sicker or (self.preempt and not self.yielding) else Event.TOLERATED
+        return Event.INFERIOR if sicker or self.claiming or self._may_fail_back(now) else Event.TOLERATED
+
+    def _may_fail_back(self, now: float) -> bool:
+        return self.failback.preempt and not self.yielding and now - self._sound_since >= self.failback.stable_for
 
     def _rank_if(self, demotion: int) -> tuple[int, int, int]:
         """Return what hosts compare, the lowest first, if this one is demoted so much."""
@@ -319,14 +284,39 @@ class Machine:
         elif reaction is Reaction.RELEASE:
             self._actions.append(Release())
         elif reaction is Reaction.LISTEN:
-            interval = self.master.interval if self.master else self.timing.interval(self.advskew)
-            self._listening_since, self._hurried_by = now, ""
-            self._silent_at = now + self.timing.patience(interval, self.demotion)
+            interval = self._expected_interval()
+            self._silence.begin(interval, self.timing.patience(interval, self.demotion), now)
+            if not self.timing.advbase or self.opponent(now):
+                self._silence.ask(now)
+        elif reaction is Reaction.WAIT:
+            self._silence.prolong(self._lease_ends_at())
         elif reaction is Reaction.HURRY:
-            self._hurried_by = reason
-            self._silent_at = min(self._silent_at, now + HURRY_STEP * self.advskew)
+            self._silence.cut_short(HURRY_STEP * self.advskew, reason, now)
         elif reaction is Reaction.YIELD:
             self.yielding = True
+
+    def _expected_interval(self) -> float:
+        return self.master.interval if self.master else self.timing.interval(self.advskew)
+
+    def _missing(self, now: float) -> Address | None:
+        """Whom a silent master is asked for by: its host, if that is known; else by the virtual addresses."""
+        return self.master.source if self.master and not self.opponent(now) else None
+
+    def _meaning_of_silence(self, now: float) -> Event:
+        if self._silence.cut_short_by or not self._silence.answered:
+            return Event.SILENCE
+        if self.opponent(now):
+            return Event.OPPOSED
+        return Event.MUTE if now < self._lease_ends_at() else Event.SILENCE
+
+    def _lease_ends_at(self) -> float:
+        """Return when the addresses of a master have surely fallen that was last heard when the silence began."""
+        return self._silence.since + self.timing.lease + LEASE_LATENESS
+
+    def _demotion_changed(self, now: float) -> None:
+        self._sound_since = now
+        if self.state is State.MASTER:
+            self._advertise(now)
 
     def _notice_pause(self, now: float) -> None:
         """Give up mastership after a pause, or failed sends, so long that a peer may have taken over."""
@@ -380,8 +370,8 @@ class Machine:
             self._announce_at = now + REFRESH_INTERVAL
 
     def _clear_timers(self) -> None:
-        self._silent_at = self._advertise_at = self._announce_at = self._hold_until = math.inf
-        self._hurried_by = ""
+        self._silence.clear()
+        self._advertise_at = self._announce_at = self._hold_until = math.inf
 
 
 def _order(address: Address) -> int:
@@ -394,8 +384,7 @@ def _order(address: Address) -> int:
 
 
 def _describe(event: Event, advertisement: Advertisement, source: Address) -> str:
-    rank = f"{source} advertises {advertisement.advbase}+{advertisement.advskew}/256 s"
+    rank = describe(advertisement, source)
     if event is Event.GOODBYE:
         return f"{source} says goodbye" if advertisement.is_bow_out else f"{rank}, longer than we would wait"
-    demoted = f" and is demoted by {advertisement.demotion}" if advertisement.demotion else ""
-    return f"{rank}{demoted}, which is {'better' if event is Event.SUPERIOR else 'worse'} than ours"
+    return f"{rank}, which is {'better' if event is Event.SUPERIOR else 'worse'} than ours"

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from typing import Callable, Union
 
 from .targets import TARGETS, parse_interface
+from .timing import Failback
+from .trust import KnownPeer
 
 Interface = Union[ipaddress.IPv4Interface, ipaddress.IPv6Interface]
 
@@ -28,6 +30,13 @@ PASSWORD_RULE = (
 NAME_RULE = "1 to 32 letters, digits, '_', '.' or '-', beginning with a letter or digit"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}")
 FAULT = "fault"
+# What a profile stands for; an option that is given counts for more.
+PROFILES: dict[str, dict[str, str]] = {
+    "default": {},
+    "fast": {"advbase": "0", "advskew": "1"},
+    "vm": {"dead_ratio": "6"},
+}
+_NEVER, _IMMEDIATE, _AFTER = "never", "immediate", "after_stable_for"
 
 
 @dataclass(frozen=True)
@@ -104,6 +113,34 @@ def _address(text: str) -> Interface:
     return address
 
 
+def _addresses_or_none(text: str) -> tuple[Interface, ...]:
+    return _addresses(text) if text else ()
+
+
+def _failback(text: str) -> Failback:
+    policy, _blank, seconds = text.partition(" ")
+    if text in (_NEVER, _IMMEDIATE):
+        return Failback(text == _IMMEDIATE)
+    if policy != _AFTER:
+        raise ValueError(text)
+    return Failback(True, _seconds(0.1, 86400)(seconds.strip()))
+
+
+def _known_peers(text: str) -> tuple[KnownPeer, ...]:
+    peers = tuple(_known_peer(part.split()) for part in text.split(",")) if text else ()
+    if len({peer.address for peer in peers}) != len(peers):
+        raise ValueError(text)
+    return peers
+
+
+def _known_peer(words: list[str]) -> KnownPeer:
+    kind = words[1] if len(words) > 1 else "any"
+    if not 1 <= len(words) <= 3 or kind not in ("carpd", "any"):
+        raise ValueError(words)
+    lowest = whole_number(0, 254)(words[2]) if len(words) > 2 else 0
+    return KnownPeer(ipaddress.ip_address(words[0]), kind == "carpd", lowest)
+
+
 def _source(text: str) -> ipaddress.IPv4Address | None:
     return ipaddress.IPv4Address(text) if text else None
 
@@ -127,6 +164,12 @@ def _password(text: str) -> str:
 
 def _given(text: str) -> str:
     if not text:
+        raise ValueError(text)
+    return text
+
+
+def _group(text: str) -> str:
+    if text and not valid_name(text):
         raise ValueError(text)
     return text
 
@@ -243,11 +286,31 @@ VIP_OPTIONS = _table(
         whole_number(0, 254),
     ),
     Option(
+        "profile",
+        "default",
+        "one of " + ", ".join(PROFILES),
+        "Values for several options that fit together, for those that are not given. `default` needs nothing of the "
+        "hosts; `fast` (advbase 0, advskew 1) finds a dead master in 12 ms, and wants realtime scheduling and an "
+        "advskew of its own on each host; `vm` (dead_ratio 6) bears it that a virtual machine stands still for seconds "
+        "while it is moved.",
+        _choice(*PROFILES),
+    ),
+    Option(
         "preempt",
         "yes",
         "yes or no",
-        "Whether this host takes the addresses back from a less preferred master.",
+        "Whether this host takes the addresses back from a less preferred master. The short form of failback.",
         _boolean,
+    ),
+    Option(
+        "failback",
+        None,
+        "immediate, never, or after_stable_for and a number of seconds from 0.1 to 86400",
+        "When this host takes the addresses back from a less preferred master: as soon as it hears one (as preempt = "
+        "yes), never (as preempt = no), or after it has been without fault, obstacle or change of demotion for so "
+        "long. A master that is demoted more than this host is relieved at once, whatever the policy.",
+        _failback,
+        optional=True,
     ),
     Option(
         "dead_ratio",
@@ -263,6 +326,48 @@ VIP_OPTIONS = _table(
         "The address that IPv4 advertisements come from. By default the interface's own address in the first VIP's "
         "network. IPv6 advertisements come from the interface's link-local address.",
         _source,
+    ),
+    Option(
+        "group",
+        "",
+        "nothing, or a name: " + NAME_RULE,
+        "Virtual hosts of one group move together: what demotes one of them, or keeps it from working, does so to all.",
+        _group,
+    ),
+    Option(
+        "known_peers",
+        "",
+        "addresses that peers advertise from, separated by commas, each with 'carpd' or 'any' behind it and the lowest "
+        "advskew that it may advertise, such as 172.17.0.75 carpd 0",
+        "Believe no other advertisements, of the IP versions that are in the list. Whoever listens on the segment can "
+        "send an old advertisement again with a better rank, since the protocol's digest does not cover it. A peer "
+        "that runs carpd signs that, too, and numbers what it sends, and is believed only so.",
+        _known_peers,
+    ),
+    Option(
+        "accept_password",
+        None,
+        PASSWORD_RULE + "; as password",
+        "Another secret to accept, but not to send. To change the password, first let all hosts accept the new one, "
+        "then let them send it and accept the old one, then take the old one out.",
+        _password,
+        optional=True,
+        secret=True,
+    ),
+    Option(
+        "accept_password_file",
+        None,
+        "a readable file whose first line is the password, " + PASSWORD_RULE,
+        "A file that holds the other secret to accept.",
+        _path,
+        optional=True,
+    ),
+    Option(
+        "accept_addresses",
+        "",
+        "nothing, or addresses as in addresses",
+        "Another list of addresses to accept advertisements for: to change the list, in the same three steps.",
+        _addresses_or_none,
     ),
 )
 

@@ -12,26 +12,30 @@ from collections import Counter
 
 from .config import Vip
 from .digest import Digest
-from .machine import Machine, Timing
-from .packet import GROUPS, Address, Advertisement, Datagram, PacketError
+from .machine import Machine
+from .packet import BOW_OUT, GROUPS, Address, Advertisement, Datagram, PacketError
+from .timing import Failback, Timing
+from .trust import AHEAD, Trust, stamp
 
-_COUNTER_MASK = 0xFFFF_FFFF_FFFF_FFFF
+# What somebody does who shares our password or our number, but not our configuration; and an attacker, too.
+_OPPOSITION = ("digest", "stranger", "range", "tag", "replay")
 
 
 class Speaker:
     """Speaks CARP for one virtual host.
 
     ``sources`` are the addresses that advertisements come from, by IP version; they may change while the daemon runs.
-    ``first_counter`` (64 bits) must be random, so that no counter repeats after a restart.
+    ``sequence`` is where the sequence of its counters begins, beyond all that it has used before.
     """
 
-    def __init__(self, vip: Vip, first_counter: int, now: float) -> None:
+    def __init__(self, vip: Vip, sequence: int, now: float) -> None:
         self.vip = vip
-        self.machine = Machine(timing_of(vip), vip.preempt, now)
+        self.machine = Machine(timing_of(vip), failback_of(vip), now)
         self.sources: dict[int, Address] = {}
         self.refused: Counter[str] = Counter()
-        self._digest = Digest(vip.password, vip.vhid, [address.ip for address in vip.addresses])
-        self._counter = first_counter
+        self.sequence = sequence
+        self._digests = _digests_of(vip)
+        self._trust = Trust(vip.known_peers, vip.advbase)
 
     def received(self, datagram: Datagram, now: float) -> str | None:
         """Take in a datagram that arrived on our interface.
@@ -40,9 +44,11 @@ class Speaker:
         nobody's mistake and not counted.
         """
         try:
-            advertisement = self._authentic(datagram)
+            advertisement = self._believed(datagram)
         except PacketError as error:
             self.refused[error.reason] += 1
+            if error.reason in _OPPOSITION:
+                self.machine.opposed(datagram.source, now)
             return error.reason
         if advertisement is not None:
             # Of a pair that speaks both families, one family alone decides ties, since the other might say otherwise.
@@ -53,20 +59,32 @@ class Speaker:
 
     def packets(self, advbase: int, advskew: int, demotion: int = 0) -> dict[int, bytes]:
         """Return our next advertisement as an IP packet for each version that we speak."""
-        return {version: self._packet(source, advbase, advskew, demotion) for version, source in self.sources.items()}
+        self.sequence += 1
+        return self._packets(self.sequence, advbase, advskew, demotion)
 
-    def _packet(self, source: Address, advbase: int, advskew: int, demotion: int) -> bytes:
-        self._counter = self._counter + 1 & _COUNTER_MASK
-        mac = self._digest.mac(self._counter)
-        advertisement = Advertisement(self.vip.vhid, advbase, advskew, demotion, self._counter, mac)
-        return Datagram(source, GROUPS[source.version], advertisement.encode()).encode(identification=self._counter)
+    def goodbyes(self) -> dict[int, bytes]:
+        """Return packets to say goodbye with later, within the next AHEAD advertisements."""
+        return self._packets(self.sequence + AHEAD, *BOW_OUT, 0)
+
+    def _packets(self, sequence: int, *fields: int) -> dict[int, bytes]:
+        return {version: self._packet(sequence, source, *fields) for version, source in self.sources.items()}
+
+    def _packet(self, sequence: int, source: Address, advbase: int, advskew: int, demotion: int) -> bytes:
+        digest = self._digests[0]
+        counter = stamp(sequence, digest, advbase, advskew, demotion, source)
+        advertisement = Advertisement(self.vip.vhid, advbase, advskew, demotion, counter, digest.mac(counter))
+        return Datagram(source, GROUPS[source.version], advertisement.encode()).encode(identification=sequence)
 
     def reconfigure(self, vip: Vip, now: float) -> None:
-        """Take over another timing or policy; see ``same_identity``."""
+        """Take over another configuration of the same virtual host, see ``same_identity``."""
         self.vip = vip
-        self.machine.reconfigure(timing_of(vip), vip.preempt, now)
+        self._digests = _digests_of(vip)
+        trust = Trust(vip.known_peers, vip.advbase)
+        trust.take_over(self._trust)
+        self._trust = trust
+        self.machine.reconfigure(timing_of(vip), failback_of(vip), now)
 
-    def _authentic(self, datagram: Datagram) -> Advertisement | None:
+    def _believed(self, datagram: Datagram) -> Advertisement | None:
         if datagram.source in self.sources.values():
             raise PacketError("echo")  # a switch or hypervisor sent our own packet back
         if datagram.destination != GROUPS[datagram.destination.version]:
@@ -74,9 +92,20 @@ class Speaker:
         advertisement = Advertisement.decode(datagram.payload)
         if advertisement.vhid != self.vip.vhid:
             return None
-        if not self._digest.accepts(advertisement.counter, advertisement.mac):
-            raise PacketError("digest")
-        return advertisement
+        for digest in self._digests:
+            if digest.accepts(advertisement.counter, advertisement.mac):
+                is_news = self._trust.examine(advertisement, datagram.source, digest)
+                return advertisement if is_news else None
+        raise PacketError("digest")
+
+
+def _digests_of(vip: Vip) -> list[Digest]:
+    """Return the digest that we sign with, and after it those that are accepted too, while the hosts are changed."""
+    return [
+        Digest(password, vip.vhid, [address.ip for address in addresses])
+        for password in dict.fromkeys((vip.password, vip.accept_password or vip.password))
+        for addresses in dict.fromkeys((vip.addresses, vip.accept_addresses or vip.addresses))
+    ]
 
 
 def timing_of(vip: Vip) -> Timing:
@@ -84,10 +113,15 @@ def timing_of(vip: Vip) -> Timing:
     return Timing(vip.advbase, vip.advskew, vip.dead_ratio)
 
 
+def failback_of(vip: Vip) -> Failback:
+    """Return what the configuration says of taking over again."""
+    return Failback(vip.preempt, vip.stable_for)
+
+
 def same_identity(old: Vip, new: Vip) -> bool:
-    """Tell whether a changed virtual host can go on in place: all but its timing and policy is as it was."""
+    """Tell whether a changed virtual host can go on in place.
 
-    def identity(vip: Vip) -> tuple[object, ...]:
-        return (vip.interface, vip.vhid, vip.addresses, vip.password, vip.source)
-
-    return identity(old) == identity(new)
+    All but its place and its number may change: a change of the password or the addresses is made in steps, in each of
+    which the hosts understand each other, and none of which may move the addresses.
+    """
+    return (old.interface, old.vhid) == (new.interface, new.vhid)

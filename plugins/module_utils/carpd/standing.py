@@ -17,6 +17,8 @@ MOST_DEMOTION = 255  # one byte on the wire
 SEND_ERRORS = 3
 SEND_ERROR_DEMOTION = 240
 SEND_PENALTY_TIME = 30.0
+# What the operator's wish that another host be master demotes by: to the worst skew, too.
+RETIREMENT_DEMOTION = 240
 
 
 class Standing:
@@ -25,6 +27,7 @@ class Standing:
     def __init__(self) -> None:
         self._checks = 0
         self._doubts = 0
+        self.retired = False  # by the operator
         self._failures = 0  # sends that failed in a row; while impaired, good ones still wanted
         self._impaired_at: float | None = None
 
@@ -32,7 +35,8 @@ class Standing:
     def demotion(self) -> int:
         """By how much this host ranks lower than it is configured to, 0 to 255."""
         sending = 0 if self._impaired_at is None else SEND_ERROR_DEMOTION
-        return min(MOST_DEMOTION, self._checks + sending)
+        retirement = RETIREMENT_DEMOTION if self.retired else 0
+        return min(MOST_DEMOTION, self._checks + sending + retirement)
 
     @property
     def feared(self) -> int:
@@ -51,6 +55,11 @@ class Standing:
         """
         before = self.demotion
         self._checks, self._doubts = max(0, demotion), max(0, doubts)
+        return self.demotion != before
+
+    def retire(self, retired: bool) -> bool:
+        """Take in whether the operator wants another host to be master; return whether that changes the demotion."""
+        before, self.retired = self.demotion, retired
         return self.demotion != before
 
     def sent(self, ok: bool, now: float) -> None:

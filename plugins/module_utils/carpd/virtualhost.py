@@ -6,17 +6,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
+from .actions import Action, Advertise, Announce, Changed, Hold, Release
 from .config import Vip
 from .guard import Guard
-from .machine import Advertise, Announce, Changed, Hold, Release
 from .netlink import Link, Requests
-from .packet import BOW_OUT, Address, Datagram
+from .options import Interface
+from .packet import Address, Datagram
 from .speaker import Speaker
 from .tracking import Verdict
 from .transitions import Event, State
+from .trust import AHEAD
 from .wire import Wire
 
 _log = logging.getLogger(__name__)
@@ -28,20 +30,23 @@ _REFUSALS = {
     "digest": "its digest is wrong: another password or another list of addresses",
     "echo": "it is our own: a switch or hypervisor sends it back",
     "destination": "it is not for our group",
+    "stranger": "its sender is none of known_peers",
+    "range": "it promises more than known_peers allows its sender",
+    "tag": "its digest is right, but not what carpd adds to it: somebody may have changed an old one",
+    "replay": "it is older than the last one: somebody may have sent it again",
 }
 
 
 class VirtualHost:
     """One virtual host on this host. ``clock`` returns monotonic seconds."""
 
-    def __init__(
-        self, vip: Vip, requests: Requests, guard: Guard, first_counter: int, clock: Callable[[], float]
-    ) -> None:
+    def __init__(self, vip: Vip, requests: Requests, guard: Guard, sequence: int, clock: Callable[[], float]) -> None:
         self._requests = requests
         self._guard = guard
         self._guarded = False
+        self._sign_anew_at = 0  # the sequence number at which the guard's goodbye gets old
         self._clock = clock
-        self._speaker = Speaker(vip, first_counter, clock())
+        self._speaker = Speaker(vip, sequence, clock())
         self._machine = self._speaker.machine
         self._link: Link | None = None
         self.wires: dict[int, Wire] = {}  # by IP version; none while there is an obstacle
@@ -109,8 +114,11 @@ class VirtualHost:
         self._perform()
 
     def reconfigure(self, vip: Vip) -> None:
-        """Take over another timing or policy in place."""
+        """Take over another configuration in place; see ``same_identity``."""
         self._guarded = False  # its patience follows the lease
+        gone = [address for address in self.vip.addresses if address not in vip.addresses]
+        if self.state.holds and gone:
+            self._remove(gone)
         self._speaker.reconfigure(vip, self._clock())
         self._perform()
 
@@ -130,12 +138,20 @@ class VirtualHost:
         """Remove the addresses, whatever the election thinks; for the end of the daemon. Never raises OSError."""
         if self._link is None:
             return
-        try:
-            self._requests.release(self._link.ifindex, self.vip.addresses)
-        except OSError as error:
-            _log.error("%s: the addresses could not be removed: %s", self.vip.name, error.strerror)
+        self._remove(self.vip.addresses)
         self._guard.release(self.vip.name)
         self._guarded = False
+
+    def demote(self, reason: str) -> None:
+        """Let another host be master until ``promote``."""
+        self._machine.retire(self._clock(), reason)
+        self._perform()
+
+    def promote(self) -> str:
+        """End a demotion by ``demote``, and take over from any worse master; return what is in the way, if so."""
+        obstacle = self._machine.promote(self._clock())
+        self._perform()
+        return self.obstacle or obstacle
 
     def status(self) -> dict[str, Any]:
         """Return what a person or a program wants to know, as JSON can carry it."""
@@ -158,13 +174,19 @@ class VirtualHost:
             "advskew": vip.advskew,
             "demotion": machine.demotion,
             "preempt": vip.preempt and not machine.yielding,
+            "demoted": machine.retired,
             "since": round(now - machine.since, 3),
             "transitions": machine.transitions,
             "master": master,
             "reason": self._reason(),
             "refused": dict(self._speaker.refused),
             "fault": machine.fault,
+            "alarm": self._alarm(),
         }
+
+    def _alarm(self) -> str:
+        opponent = self._machine.opponent(self._clock())
+        return f"{opponent} is alive, but different: see what is refused" if opponent else ""
 
     def _reason(self) -> str:
         """Say why the state is as it is, and what demotes this host."""
@@ -184,7 +206,7 @@ class VirtualHost:
                 self._act(action)
             actions = self._machine.actions()  # sending has consequences of its own
 
-    def _act(self, action: Advertise | Hold | Release | Announce | Changed) -> None:
+    def _act(self, action: Action) -> None:
         if isinstance(action, Changed):
             _log.info("%s: %s -> %s: %s", self.vip.name, action.old.value, action.new.value, action.reason)
         elif self._link is None:
@@ -195,7 +217,7 @@ class VirtualHost:
             self._hold(self._link, action.lease)
         elif isinstance(action, Release):
             self.release()
-        else:
+        elif isinstance(action, Announce):
             self._announce()
 
     def _send(self, action: Advertise) -> bool:
@@ -213,15 +235,20 @@ class VirtualHost:
 
     def _hold(self, link: Link, lease: int) -> None:
         hold = self._requests.hold if self._guarded else self._requests.add
-        if not self._guarded:
-            bow_outs = self._speaker.packets(*BOW_OUT).values()
-            self._guard.hold(self.vip, link, bow_outs, lease * _GUARD_PATIENCE)
-            self._guarded = True
+        if not self._guarded or self._speaker.sequence >= self._sign_anew_at:
+            self._guard.hold(self.vip, link, self._speaker.goodbyes().values(), lease * _GUARD_PATIENCE)
+            self._guarded, self._sign_anew_at = True, self._speaker.sequence + AHEAD // 2
         try:
             hold(link.ifindex, self.vip.addresses, lease)
         except OSError as error:
             self._complain("hold", error.strerror)
             self._machine.event(Event.ADDRESS_REFUSED, self._clock(), f"no address could be added: {error.strerror}")
+
+    def _remove(self, addresses: Iterable[Interface]) -> None:
+        try:
+            self._requests.release(self._link.ifindex if self._link else 0, addresses)
+        except OSError as error:
+            _log.error("%s: the addresses could not be removed: %s", self.vip.name, error.strerror)
 
     def _announce(self) -> None:
         for address in self.vip.addresses:

@@ -263,11 +263,13 @@ class TestRun:
             "advskew": 0,
             "demotion": 0,
             "preempt": True,
+            "demoted": False,
             "transitions": 0,
             "master": None,
             "reason": f"there is no interface {ABSENT}",
             "refused": {},
             "fault": "",
+            "alarm": "",
             "checks": [],
         }
         with pytest.raises(ControlError, match="there is no verb dance; known are "):

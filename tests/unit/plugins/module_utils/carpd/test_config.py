@@ -745,11 +745,18 @@ WRONG = {
     "preempt": st.sampled_from(["maybe", "1", "yes no", "ja"]),
     "dead_ratio": st.integers().filter(lambda number: not 2 <= number <= 255).map(str),
     "source": st.sampled_from(["eth1", "10.0.0.1/8", "::1", "10.0.0"]),
+    "profile": st.sampled_from(["slow", "FAST", "fast vm"]),
+    "failback": st.sampled_from(["soon", "after_stable_for", "after_stable_for 0", "after_stable_for x", "never 3"]),
+    "group": st.sampled_from(["a b", "-a", "a/b"]),
+    "known_peers": st.sampled_from(["eth1", "10.0.0.1/8", "10.0.0.1 ucarp", "10.0.0.1 any 255", "10.0.0.1, 10.0.0.1"]),
+    "accept_password": st.text(st.sampled_from("QXZ"), min_size=20, max_size=40),
+    "accept_addresses": st.sampled_from(["10.0.0.1", "10.0.0.1/40", "10.0.0.0/8"]),
 }
+FILES = {"password_file", "accept_password_file"}
 
 
 def test_each_option_is_got_wrong() -> None:
-    assert set(WRONG) == set(VIP_OPTIONS) - {"password_file"}
+    assert set(WRONG) == set(VIP_OPTIONS) - FILES
 
 
 @pytest.mark.parametrize("option", WRONG)
@@ -759,8 +766,63 @@ def test_a_wrong_value_makes_one_line(scratch: Path, option: str, data: st.DataO
     value = data.draw(WRONG[option])
     lines = mistakes(scratch, section(**{option: value}))
     assert len(lines) == 1
-    if option == "password":
+    if VIP_OPTIONS[option].secret:
         assert value not in lines[0]
         value = "(hidden)"
-    rule = VIP_OPTIONS[option].allowed if option != "password" else PASSWORD_RULE
+    rule = VIP_OPTIONS[option].allowed if not VIP_OPTIONS[option].secret else PASSWORD_RULE
     assert lines[0].startswith(f"[vip smtp] {option} = {value.strip()}: must be {rule}")
+
+
+@pytest.mark.parametrize(
+    ("profile", "given", "expected"),
+    [
+        ("default", {}, (1, 0, 3)),
+        ("fast", {}, (0, 1, 3)),
+        ("fast", {"advskew": "2"}, (0, 2, 3)),
+        ("vm", {}, (1, 0, 6)),
+        ("vm", {"dead_ratio": "4", "advbase": "2"}, (2, 0, 4)),
+    ],
+)
+def test_a_profile_is_for_what_is_not_given(profile: str, given: dict[str, str], expected: tuple[int, ...]) -> None:
+    vip, wrong = parse_vip("smtp", {**SMTP, "password": "sesame", "profile": profile, **given}, "here")
+    assert wrong == [] and vip is not None
+    assert (vip.advbase, vip.advskew, vip.dead_ratio) == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, (True, 0.0)),
+        ({"preempt": "no"}, (False, 0.0)),
+        ({"failback": "immediate"}, (True, 0.0)),
+        ({"failback": "never"}, (False, 0.0)),
+        ({"failback": "after_stable_for 90"}, (True, 90.0)),
+        ({"failback": "after_stable_for   0.5"}, (True, 0.5)),
+    ],
+)
+def test_when_to_take_the_addresses_back(given: dict[str, str], expected: tuple[bool, float]) -> None:
+    vip, wrong = parse_vip("smtp", {**SMTP, "password": "sesame", **given}, "here")
+    assert wrong == [] and vip is not None
+    assert (vip.preempt, vip.stable_for) == expected
+
+
+def test_not_in_two_ways() -> None:
+    _vip, wrong = parse_vip("smtp", {**SMTP, "password": "sesame", "failback": "never", "preempt": "no"}, "here")
+    assert [str(problem) for problem in wrong] == ["here: [vip smtp] give preempt or failback, not both"]
+
+
+def test_known_peers() -> None:
+    text = "172.17.0.75 carpd 0, 172.17.0.76 any 20,fe80::1"
+    vip, wrong = parse_vip("smtp", {**SMTP, "password": "sesame", "known_peers": text}, "here")
+    assert wrong == [] and vip is not None
+    assert [(str(peer.address), peer.ours, peer.advskew) for peer in vip.known_peers] == [
+        ("172.17.0.75", True, 0),
+        ("172.17.0.76", False, 20),
+        ("fe80::1", False, 0),
+    ]
+
+
+def test_a_second_password_need_not_be() -> None:
+    vip, wrong = parse_vip("smtp", {**SMTP, "password": "sesame", "accept_password": "old"}, "here")
+    assert wrong == [] and vip is not None
+    assert (vip.password, vip.accept_password) == (b"sesame", b"old")

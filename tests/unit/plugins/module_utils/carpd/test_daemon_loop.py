@@ -231,7 +231,7 @@ def world_(
     world = World(tmp_path / "carpd.conf")
     world.config.write_text(SMTP)
     world.watch, world.guard = Watch(), Guard()
-    clock = SimpleNamespace(monotonic=lambda: world.now)
+    clock = SimpleNamespace(monotonic=lambda: world.now, time=lambda: 1.6e9 + world.now)
     monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
     monkeypatch.setattr(daemon_module, "time", clock)
     monkeypatch.setattr(daemon_module, "gc", SimpleNamespace(collect=lambda: None, freeze=lambda: None))

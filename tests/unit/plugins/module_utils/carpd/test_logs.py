@@ -60,7 +60,7 @@ class Pipe:
         """Read until this text has come."""
         found = b""
         deadline = time.monotonic() + PATIENCE
-        while not found.endswith(end.encode()):
+        while end.encode() not in found:
             ready = select.select([self.reader], [], [], max(0.0, deadline - time.monotonic()))
             assert ready[0], f"{end!r} does not come after {found[-300:]!r}"
             found += os.read(self.reader, 65536)
@@ -157,21 +157,26 @@ def test_a_reader_that_does_not_read_costs_lines_and_no_time(pipe: Pipe) -> None
 
         threading.Thread(target=work, daemon=True).start()
         assert done.wait(PATIENCE), "logging waits for the reader"
-        kept = total - writer.lost
-        assert 0 < kept < total
 
         # The reader comes back. What was kept arrives in order, and the rest is accounted for.
         assert len(os.read(pipe.reader, size)) == size
         text = ""
-        while text.count("line ") < kept:
+        while len(kept_in(text)) + lost_in(text) + writer.lost < total:
             text += pipe.read_until("\n")
-        numbers = [int(number) for number in re.findall(r"line (\d+)\n", text)]
-        assert numbers == list(range(kept))
         _log.info("the last")
         text += pipe.read_until("the last\n")
-    lost = re.findall(r"(\d+) lines were lost, since nobody read them in time\n", text)
-    assert sum(map(int, lost)) + kept == total
+    kept = kept_in(text)
+    assert kept == sorted(kept) and kept[:1000] == list(range(1000))
+    assert lost_in(text) > 0 and len(kept) + lost_in(text) == total
     assert writer.lost == 0
+
+
+def kept_in(text: str) -> list[int]:
+    return [int(number) for number in re.findall(r"line (\d+)\n", text)]
+
+
+def lost_in(text: str) -> int:
+    return sum(map(int, re.findall(r"(\d+) lines were lost, since nobody read them in time\n", text)))
 
 
 def test_the_end_waits_for_a_reader_but_not_for_ever(pipe: Pipe, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,9 +193,8 @@ def test_the_end_waits_for_a_reader_but_not_for_ever(pipe: Pipe, monkeypatch: py
 
     threading.Thread(target=work, daemon=True).start()
     assert ended.wait(PATIENCE)
-    last = 2000 - writer.lost - 1
     os.read(pipe.reader, size)
-    pipe.read_until(f"line {last}\n")
+    pipe.read_until("line 999\n")  # as many as the queue takes
 
 
 class Broken:

@@ -9,18 +9,19 @@ import math
 from ipaddress import IPv4Address
 
 import pytest
-from ansible_collections.failover.carp.plugins.module_utils.carpd.machine import (
-    HOLD_TIME,
-    LEASE_LATENESS,
-    REFRESH_INTERVAL,
-    REFUSAL_TIME,
+from ansible_collections.failover.carp.plugins.module_utils.carpd.actions import (
     Advertise,
     Announce,
+    Ask,
     Changed,
     Hold,
-    Machine,
     Release,
-    Timing,
+)
+from ansible_collections.failover.carp.plugins.module_utils.carpd.machine import (
+    HOLD_TIME,
+    REFRESH_INTERVAL,
+    REFUSAL_TIME,
+    Machine,
 )
 from ansible_collections.failover.carp.plugins.module_utils.carpd.packet import Advertisement
 from ansible_collections.failover.carp.plugins.module_utils.carpd.standing import (
@@ -28,6 +29,7 @@ from ansible_collections.failover.carp.plugins.module_utils.carpd.standing impor
     SEND_PENALTY_TIME,
     WORST_SKEW,
 )
+from ansible_collections.failover.carp.plugins.module_utils.carpd.timing import LEASE_LATENESS, Failback, Timing
 from ansible_collections.failover.carp.plugins.module_utils.carpd.transitions import Event, State
 from hypothesis import given
 from hypothesis import strategies as st
@@ -39,9 +41,16 @@ BOW_OUT = Advertise(255, 255)
 class Host:
     """A machine with a clock of its own, that performs every action at once and well."""
 
-    def __init__(self, advbase: int = 1, advskew: int = 100, preempt: bool = True, dead_ratio: int = 3) -> None:
+    def __init__(
+        self,
+        advbase: int = 1,
+        advskew: int = 100,
+        preempt: bool = True,
+        dead_ratio: int = 3,
+        stable_for: float = 0.0,
+    ) -> None:
         self.now = 1000.0
-        self.machine = Machine(Timing(advbase, advskew, dead_ratio), preempt, self.now)
+        self.machine = Machine(Timing(advbase, advskew, dead_ratio), Failback(preempt, stable_for), self.now)
         self.sending_works = True
 
     def perform(self) -> list[object]:
@@ -94,7 +103,8 @@ class Host:
     @classmethod
     def master(cls, **options: int) -> Host:
         host = cls.backup(**options)
-        host.wait(host.machine.next_timer() - host.now)
+        while host.machine.state is State.BACKUP:
+            host.wait(host.machine.next_timer() - host.now)
         assert host.machine.state is State.MASTER
         return host
 
@@ -116,9 +126,13 @@ def test_the_patience_of_ucarp_and_freebsd(advbase: int, advskew: int, seconds: 
 
 def test_below_one_second_the_promise_of_the_master_counts() -> None:
     host = Host.backup(advbase=0, advskew=26)
+    heard = host.now
     host.hear(0, 13)
-    patience = host.machine.next_timer() - host.now
-    assert 3 * 13 / 256 < patience <= 3.2 * 13 / 256
+    host.wait(3 * 13 / 256)
+    assert host.machine.state is State.BACKUP
+    host.wait(0.2 * 13 / 256)
+    assert host.machine.state is State.MASTER
+    assert host.machine.since - heard == pytest.approx(host.machine.timing.patience(13 / 256))
 
 
 def test_silence_makes_a_master_that_claims_then_announces_then_advertises() -> None:
@@ -591,3 +605,223 @@ def test_the_lease_ends_before_the_patience_and_after_the_next_advertisement(
     if advbase:
         assert timing.lease + LEASE_LATENESS <= peer.patience(advbase + advskew / 256)
     assert timing.interval(advskew) < timing.lease
+
+
+class TestQuestions:
+    """Below one second, a backup asks whether its silent master's host still answers."""
+
+    def backup(self) -> Host:
+        host = Host.backup(advbase=0, advskew=26)
+        host.hear(0, 13)
+        return host
+
+    def test_are_put_while_the_silence_is_counted(self) -> None:
+        host = self.backup()
+        interval = 13 / 256
+        assert host.wait(1.49 * interval) == []
+        assert host.wait(0.02 * interval) == [Ask(LOWER)]
+        assert host.wait(1.0 * interval) == [Ask(LOWER)]
+
+    def test_cost_no_time_where_nobody_answers(self) -> None:
+        host = self.backup()
+        start = host.now
+        host.wait(4 * 13 / 256)
+        assert host.machine.since - start == pytest.approx(host.machine.timing.patience(13 / 256))
+
+    def test_an_answer_means_waiting_for_the_end_of_the_lease(self) -> None:
+        host = self.backup()
+        start = host.now
+        host.wait(2 * 13 / 256)
+        host.machine.answered(LOWER, host.now)
+        host.wait(1 + LEASE_LATENESS - (host.now - start) - 0.001)
+        assert host.machine.state is State.BACKUP
+        host.wait(0.002)
+        assert host.machine.state is State.MASTER
+
+    def test_an_advertisement_ends_the_waiting(self) -> None:
+        host = self.backup()
+        host.wait(2 * 13 / 256)
+        host.machine.answered(LOWER, host.now)
+        host.wait(0.3)
+        host.hear(0, 13)
+        host.wait(3.5 * 13 / 256)
+        assert host.machine.state is State.MASTER
+
+    def test_a_goodbye_needs_no_answer(self) -> None:
+        host = self.backup()
+        host.wait(2 * 13 / 256)
+        host.machine.answered(LOWER, host.now)
+        host.hear(255, 255)
+        host.wait(0.01)
+        assert host.machine.state is State.MASTER
+
+    @pytest.mark.parametrize("when", [0.0, 1.0])
+    def test_what_nobody_asked_for_says_nothing(self, when: float) -> None:
+        host = self.backup()
+        host.wait(when * 13 / 256)
+        host.machine.answered(LOWER, host.now)
+        host.wait(4 * 13 / 256)
+        assert host.machine.state is State.MASTER
+
+    def test_nor_does_the_answer_of_another(self) -> None:
+        host = self.backup()
+        host.wait(2 * 13 / 256)
+        host.machine.answered(HIGHER, host.now)
+        host.wait(2 * 13 / 256)
+        assert host.machine.state is State.MASTER
+
+    def test_who_has_heard_nobody_asks_for_the_addresses(self) -> None:
+        host = Host.backup(advbase=0, advskew=26)
+        assert host.wait(1.6 * 26 / 256) == [Ask(None)]
+        host.machine.answered(None, host.now)
+        host.wait(1.2)
+        assert host.machine.state is State.BACKUP
+
+    def test_who_was_late_himself_gives_time_to_answer(self) -> None:
+        host = self.backup()
+        assert host.sleep(5.0) == [Ask(LOWER)]
+        assert host.machine.state is State.BACKUP
+        host.wait(1.1 * 13 / 256)
+        assert host.machine.state is State.MASTER
+
+    def test_from_one_second_on_there_are_none(self) -> None:
+        host = Host.backup(advskew=20)
+        host.hear(1, 0)
+        assert Ask(LOWER) not in host.wait(3.2)
+        assert host.machine.state is State.MASTER
+
+
+class TestOpposition:
+    """A peer that is alive, but different, and holds the addresses is an alarm and no reason to take over."""
+
+    def oppose(self, host: Host, seconds: float, answers: bool) -> None:
+        for _turn in range(int(seconds)):
+            host.machine.opposed(HIGHER, host.now)
+            asked = host.wait(0.5) + host.wait(0.5)
+            if Ask(None) in asked and answers:
+                host.machine.answered(None, host.now)
+
+    def test_while_the_addresses_are_somewhere_nothing_moves(self) -> None:
+        host = Host.backup(advskew=20)
+        host.hear(1, 0)
+        self.oppose(host, 30, answers=True)
+        assert host.machine.state is State.BACKUP
+        assert host.machine.opponent(host.now) == HIGHER
+
+    def test_noise_alone_does_not_prevent_a_failover(self) -> None:
+        host = Host.backup(advskew=20)
+        host.hear(1, 0)
+        self.oppose(host, 5, answers=False)
+        assert host.machine.state is State.MASTER
+
+    def test_once_it_is_over_silence_counts_again(self) -> None:
+        host = Host.backup(advskew=20)
+        host.hear(1, 0)
+        self.oppose(host, 10, answers=True)
+        host.wait(7.0)
+        assert host.machine.state is State.MASTER
+        assert host.machine.opponent(host.now) is None
+
+    def test_a_master_stays_master(self) -> None:
+        host = Host.master()
+        self.oppose(host, 5, answers=True)
+        assert host.machine.state is State.MASTER
+        assert host.machine.opponent(host.now) == HIGHER
+
+
+class TestFailback:
+    """When a better host takes over again."""
+
+    def worse_for(self, host: Host, seconds: float) -> None:
+        for _turn in range(round(seconds)):
+            host.hear(1, 200)
+            host.wait(1.0)
+
+    def test_after_it_was_stable_for_long_enough(self) -> None:
+        host = Host.backup(advskew=0, stable_for=30.0)
+        self.worse_for(host, 29)
+        assert host.machine.state is State.BACKUP
+        self.worse_for(host, 2)
+        assert host.machine.state is State.MASTER
+
+    @pytest.mark.parametrize(("bad", "good"), [(Event.FAULT, Event.HEALED), (Event.DOWN, Event.UP)])
+    def test_trouble_begins_the_time_anew(self, bad: Event, good: Event) -> None:
+        host = Host.backup(advskew=0, stable_for=30.0)
+        self.worse_for(host, 20)
+        host.event(bad)
+        host.event(good)
+        self.worse_for(host, 29)
+        assert host.machine.state is State.BACKUP
+        self.worse_for(host, 2)
+        assert host.machine.state is State.MASTER
+
+    def test_so_does_a_demotion(self) -> None:
+        host = Host.backup(advskew=0, stable_for=30.0)
+        self.worse_for(host, 20)
+        host.demote(250)
+        host.demote(0)
+        self.worse_for(host, 29)
+        assert host.machine.state is State.BACKUP
+
+    def test_silence_and_a_sicker_master_do_not_wait(self) -> None:
+        host = Host.backup(advskew=0, stable_for=30.0)
+        host.hear(1, 200, demotion=10)
+        host.wait(0.1)
+        assert host.machine.state is State.MASTER
+
+
+class TestOperator:
+    """demote and promote."""
+
+    def test_a_demoted_master_hands_over_and_stays_away(self) -> None:
+        host = Host.master(advskew=0)
+        host.machine.retire(host.now, "asked to")
+        done = host.perform()
+        assert Advertise(255, 255) in done and Release() not in done
+        assert host.hear(1, 100)[-1] == Release()
+        for _turn in range(10):
+            host.wait(1.0)
+            host.hear(1, 100)
+        assert host.machine.state is State.BACKUP and host.machine.retired
+
+    def test_it_is_better_than_nobody(self) -> None:
+        host = Host.backup(advskew=0)
+        host.machine.retire(host.now, "asked to")
+        host.perform()
+        host.wait(4.1)
+        assert host.machine.state is State.MASTER
+        assert host.machine.demotion == 240
+
+    def test_promotion_ends_it(self) -> None:
+        host = Host.backup(advskew=0)
+        host.hear(1, 100)
+        host.machine.retire(host.now, "asked to")
+        assert host.machine.promote(host.now) == ""
+        host.hear(1, 100)
+        host.wait(0.1)
+        assert host.machine.state is State.MASTER and not host.machine.retired
+
+    def test_promotion_does_not_ask_for_the_policy(self) -> None:
+        host = Host.backup(advskew=0, preempt=False)
+        host.hear(1, 100)
+        host.wait(1.0)
+        assert host.machine.promote(host.now) == ""
+        host.hear(1, 100)
+        host.wait(0.1)
+        assert host.machine.state is State.MASTER
+
+    def test_it_says_who_is_better(self) -> None:
+        host = Host.backup(advskew=50)
+        host.hear(1, 20)
+        assert host.machine.promote(host.now) == (
+            f"{LOWER} advertises 1+20/256 s, which is better than ours: demote it there"
+        )
+
+    def test_it_says_what_is_in_the_way(self) -> None:
+        host = Host.backup(advskew=0)
+        host.event(Event.FAULT)
+        assert host.machine.promote(host.now) == "fault"
+
+    def test_a_master_is_one(self) -> None:
+        host = Host.master()
+        assert host.machine.promote(host.now) == "" and host.machine.state is State.MASTER

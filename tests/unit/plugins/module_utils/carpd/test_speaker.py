@@ -9,11 +9,12 @@ import dataclasses
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 
 import pytest
+from ansible_collections.failover.carp.plugins.module_utils.carpd.actions import Advertise
 from ansible_collections.failover.carp.plugins.module_utils.carpd.config import Vip
-from ansible_collections.failover.carp.plugins.module_utils.carpd.machine import Advertise
 from ansible_collections.failover.carp.plugins.module_utils.carpd.packet import Advertisement, Datagram
 from ansible_collections.failover.carp.plugins.module_utils.carpd.speaker import Speaker, same_identity
 from ansible_collections.failover.carp.plugins.module_utils.carpd.transitions import Event, State
+from ansible_collections.failover.carp.plugins.module_utils.carpd.trust import TAG_BITS, KnownPeer
 
 VIP = Vip(
     name="smtp",
@@ -192,17 +193,104 @@ def test_what_is_not_for_the_group_is_refused() -> None:
 
 
 def test_no_counter_is_used_twice_and_it_wraps() -> None:
-    speaker = Speaker(VIP, 2**64 - 3, 0.0)
+    speaker = Speaker(VIP, 2**44 - 3, 0.0)
     speaker.sources = {4: IPv4Address("172.17.0.75")}
     packets = [speaker.packets(1, 0)[4] for _turn in range(6)]
     counters = [Advertisement.decode(Datagram.decode(packet).payload).counter for packet in packets]
     assert len(set(counters)) == 6
-    assert counters[:3] == [2**64 - 2, 2**64 - 1, 0]
+    assert [counter >> TAG_BITS for counter in counters[:3]] == [2**44 - 2, 2**44 - 1, 0]
 
 
-def test_timing_changes_in_place_and_identity_does_not() -> None:
-    for change in ({"advskew": 5}, {"advbase": 2}, {"preempt": False}, {"dead_ratio": 4}):
-        assert same_identity(VIP, dataclasses.replace(VIP, **change))
+def test_all_but_place_and_number_change_in_place() -> None:
     addresses = (IPv4Interface("172.17.0.73/20"),)
-    for change in ({"interface": "eth2"}, {"vhid": 2}, {"addresses": addresses}, {"password": b"x"}):
+    for change in ({"advskew": 5}, {"preempt": False}, {"addresses": addresses}, {"password": b"x"}):
+        assert same_identity(VIP, dataclasses.replace(VIP, **change))
+    for change in ({"interface": "eth2"}, {"vhid": 2}):
         assert not same_identity(VIP, dataclasses.replace(VIP, **change))
+
+
+class TestKnownPeers:
+    """Our own daemons among themselves."""
+
+    def pair(self) -> Segment:
+        peers = (KnownPeer(IPv4Address("172.17.0.75"), True, 0), KnownPeer(IPv4Address("172.17.0.76"), True, 20))
+        vip = dataclasses.replace(VIP, known_peers=peers)
+        return Segment(vip, dataclasses.replace(vip, advskew=20))
+
+    def test_believe_each_other_also_through_handovers(self) -> None:
+        segment = self.pair()
+        segment.run(10.0)
+        segment.speakers[0].machine.event(Event.STEP_DOWN, segment.now, "asked to")
+        segment.run(0.1)
+        assert segment.states() == [State.BACKUP, State.MASTER]
+        segment.speakers[0].machine.promote(segment.now)
+        segment.run(2.0)
+        assert segment.states() == [State.MASTER, State.BACKUP]
+        assert [sum(speaker.refused.values()) for speaker in segment.speakers] == [0, 0]
+
+    def test_a_replay_neither_takes_the_addresses_nor_keeps_the_backup_quiet(self) -> None:
+        segment = self.pair()
+        segment.run(10.0)
+        old = segment.packets[-1]
+        altered = bytearray(old)
+        altered[20 + 5] = 0  # advbase
+        for packet in (old, bytes(altered)):
+            assert segment.deliver(packet, segment.speakers[0])[0] != ""
+        segment.speakers.pop(0)  # the power is cut
+        for _turn in range(50):
+            segment.deliver(old)
+            segment.run(0.1)
+        assert segment.states() == [State.MASTER]
+
+    def test_a_goodbye_signed_in_advance_counts_when_it_is_needed(self) -> None:
+        segment = self.pair()
+        segment.run(10.0)
+        goodbye = segment.speakers[0].goodbyes()[4]
+        segment.run(100.0)
+        segment.speakers.pop(0)
+        assert segment.deliver(goodbye) == [None]
+        segment.run(0.1)
+        assert segment.states() == [State.MASTER]
+
+    def test_somebody_else_is_an_alarm(self) -> None:
+        segment = self.pair()
+        segment.run(10.0)
+        stranger = Speaker(VIP, 1, 0.0)
+        stranger.sources = {4: IPv4Address("172.17.0.99")}
+        assert segment.deliver(stranger.packets(0, 0)[4]) == ["stranger", "stranger"]
+        assert segment.speakers[1].machine.opponent(segment.now) == IPv4Address("172.17.0.99")
+        assert segment.states() == [State.MASTER, State.BACKUP]
+
+
+class TestChanges:
+    """Password and addresses change in three steps, in each of which the hosts understand each other."""
+
+    def change(self, **new: object) -> None:
+        segment = pair()
+        segment.run(10.0)
+        ((option, value),) = new.items()
+        steps = [
+            {f"accept_{option}": value},
+            {option: value, f"accept_{option}": getattr(VIP, option)},
+            {option: value},
+        ]
+        for step in steps:
+            for number, speaker in reversed(list(enumerate(segment.speakers))):
+                speaker.reconfigure(dataclasses.replace(VIP, advskew=20 * number, **step), segment.now)
+                segment.run(10.0)
+        assert [speaker.machine.transitions for speaker in segment.speakers] == [2, 1]
+        assert [sum(speaker.refused.values()) for speaker in segment.speakers] == [0, 0]
+
+    def test_of_the_password(self) -> None:
+        self.change(password=b"another")
+
+    def test_of_the_addresses(self) -> None:
+        self.change(addresses=(*VIP.addresses, IPv4Interface("172.17.0.73/20")))
+
+    def test_in_one_step_the_old_master_stays_while_its_peer_is_different(self) -> None:
+        segment = pair()
+        segment.run(10.0)
+        segment.speakers[1].reconfigure(dataclasses.replace(VIP, advskew=20, password=b"another"), segment.now)
+        segment.run(2.0)
+        assert segment.states() == [State.MASTER, State.BACKUP]
+        assert segment.speakers[1].refused["digest"] == 2

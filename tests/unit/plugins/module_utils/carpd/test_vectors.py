@@ -75,7 +75,7 @@ def hear(receiver: Vector, packet: bytes, monkeypatch: pytest.MonkeyPatch) -> tu
     """Hand an IP packet to a speaker; return why it was not heeded and what reached the election."""
     addresses = tuple(ip_interface(text) for text in receiver["vips"])
     vip = Vip("smtp", "eth1", receiver["vhid"], addresses, receiver["password"].encode(), 1, 0, True, 3, None)
-    speaker = Speaker(vip, first_counter=1, now=0.0)
+    speaker = Speaker(vip, sequence=1, now=0.0)
     speaker.sources = {version: OWN[version] for version in vip.versions}
     if "srcip" in receiver:
         speaker.sources[4] = ip_address(receiver["srcip"])

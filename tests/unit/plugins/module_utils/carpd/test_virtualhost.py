@@ -447,12 +447,14 @@ class TestStatus:
             "advskew": 100,
             "demotion": 0,
             "preempt": True,
+            "demoted": False,
             "since": 1.25,
             "transitions": 1,
             "master": {"source": "172.17.0.76", "advbase": 1, "advskew": 3, "age": 0.25},
             "reason": "eth1 is ready",
             "refused": {},
             "fault": "",
+            "alarm": "",
         }
         assert json.loads(json.dumps(status)) == status
         assert host.sources == {4: OWN}

@@ -1,0 +1,57 @@
+# Copyright (c) 2026 The failover.carp authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an election asks its shell to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Union
+
+from .packet import Address
+from .transitions import State
+
+
+@dataclass(frozen=True)
+class Advertise:
+    """Send an advertisement with these values, then call ``sent``."""
+
+    advbase: int
+    advskew: int
+    demotion: int = 0
+
+
+@dataclass(frozen=True)
+class Hold:
+    """Add the addresses, or renew their lease, for this many seconds."""
+
+    lease: int
+
+
+@dataclass(frozen=True)
+class Release:
+    """Remove the addresses."""
+
+
+@dataclass(frozen=True)
+class Announce:
+    """Tell the segment where the addresses are now."""
+
+
+@dataclass(frozen=True)
+class Ask:
+    """Ask the segment who has an address, and call ``answered`` for each answer; None means our virtual addresses."""
+
+    address: Address | None
+
+
+@dataclass(frozen=True)
+class Changed:
+    """The state has changed; for the log and whoever watches."""
+
+    old: State
+    new: State
+    reason: str
+
+
+Action = Union[Advertise, Hold, Release, Announce, Ask, Changed]
