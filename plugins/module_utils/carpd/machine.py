@@ -130,22 +130,20 @@ class Machine:
             self._demotion_changed(now)
 
     def retire(self, now: float, reason: str) -> None:
-        """Rank last, by the operator's will, until ``promote``; a master hands over."""
+        """Rank last by the operator's will, and as master hand over; without a reason this ends."""
         self._notice_pause(now)
-        self.claiming = False
-        if self._standing.retire(True):
+        self.yielding = self.claiming = False
+        if self._standing.retire(reason):
             self._demotion_changed(now)
-        self._apply(Event.STEP_DOWN, now, reason)
+        if reason:
+            self._apply(Event.STEP_DOWN, now, reason)
 
     def promote(self, now: float) -> str:
         """End what the operator, or stepping down, has put this host back by, and take over from any worse master.
 
         Returns why it will not become master by this, or nothing.
         """
-        self._notice_pause(now)
-        self.yielding = False
-        if self._standing.retire(False):
-            self._demotion_changed(now)
+        self.retire(now, "")
         if self.state.holds:
             return ""
         if self.state is not State.BACKUP:
@@ -156,9 +154,9 @@ class Machine:
         return ""
 
     @property
-    def retired(self) -> bool:
-        """Whether the operator has put this host back."""
-        return self._standing.retired
+    def retirement(self) -> str:
+        """Why the operator has put this host back, if so."""
+        return self._standing.retirement
 
     def answered(self, address: Address | None, now: float) -> None:
         """Take note that another host has the address that was asked for."""

@@ -27,7 +27,7 @@ class Standing:
     def __init__(self) -> None:
         self._checks = 0
         self._doubts = 0
-        self.retired = False  # by the operator
+        self.retirement = ""  # why the operator wants another host to be master, if so
         self._failures = 0  # sends that failed in a row; while impaired, good ones still wanted
         self._impaired_at: float | None = None
 
@@ -35,7 +35,7 @@ class Standing:
     def demotion(self) -> int:
         """By how much this host ranks lower than it is configured to, 0 to 255."""
         sending = 0 if self._impaired_at is None else SEND_ERROR_DEMOTION
-        retirement = RETIREMENT_DEMOTION if self.retired else 0
+        retirement = RETIREMENT_DEMOTION if self.retirement else 0
         return min(MOST_DEMOTION, self._checks + sending + retirement)
 
     @property
@@ -57,9 +57,9 @@ class Standing:
         self._checks, self._doubts = max(0, demotion), max(0, doubts)
         return self.demotion != before
 
-    def retire(self, retired: bool) -> bool:
-        """Take in whether the operator wants another host to be master; return whether that changes the demotion."""
-        before, self.retired = self.demotion, retired
+    def retire(self, reason: str) -> bool:
+        """Take in why the operator wants another host to be master, if so; return whether that changes the demotion."""
+        before, self.retirement = self.demotion, reason
         return self.demotion != before
 
     def sent(self, ok: bool, now: float) -> None:

@@ -143,7 +143,7 @@ class VirtualHost:
         self._guarded = False
 
     def demote(self, reason: str) -> None:
-        """Let another host be master until ``promote``."""
+        """Let another host be master, until this is called without a reason or ``promote`` is."""
         self._machine.retire(self._clock(), reason)
         self._perform()
 
@@ -174,7 +174,7 @@ class VirtualHost:
             "advskew": vip.advskew,
             "demotion": machine.demotion,
             "preempt": vip.preempt and not machine.yielding,
-            "demoted": machine.retired,
+            "operator": machine.retirement,
             "since": round(now - machine.since, 3),
             "transitions": machine.transitions,
             "master": master,

@@ -263,7 +263,7 @@ class TestRun:
             "advskew": 0,
             "demotion": 0,
             "preempt": True,
-            "demoted": False,
+            "operator": "",
             "transitions": 0,
             "master": None,
             "reason": f"there is no interface {ABSENT}",

@@ -782,7 +782,7 @@ class TestOperator:
         for _turn in range(10):
             host.wait(1.0)
             host.hear(1, 100)
-        assert host.machine.state is State.BACKUP and host.machine.retired
+        assert host.machine.state is State.BACKUP and host.machine.retirement == "asked to"
 
     def test_it_is_better_than_nobody(self) -> None:
         host = Host.backup(advskew=0)
@@ -799,7 +799,17 @@ class TestOperator:
         assert host.machine.promote(host.now) == ""
         host.hear(1, 100)
         host.wait(0.1)
-        assert host.machine.state is State.MASTER and not host.machine.retired
+        assert host.machine.state is State.MASTER and not host.machine.retirement
+
+    def test_its_end_alone_leaves_it_to_the_policy(self) -> None:
+        for preempt, state in ((True, State.MASTER), (False, State.BACKUP)):
+            host = Host.backup(advskew=0, preempt=preempt)
+            host.hear(1, 100)
+            host.machine.retire(host.now, "asked to")
+            host.machine.retire(host.now, "")
+            host.hear(1, 100)
+            host.wait(0.1)
+            assert host.machine.state is state
 
     def test_promotion_does_not_ask_for_the_policy(self) -> None:
         host = Host.backup(advskew=0, preempt=False)

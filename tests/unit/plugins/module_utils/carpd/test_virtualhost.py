@@ -447,7 +447,7 @@ class TestStatus:
             "advskew": 100,
             "demotion": 0,
             "preempt": True,
-            "demoted": False,
+            "operator": "",
             "since": 1.25,
             "transitions": 1,
             "master": {"source": "172.17.0.76", "advbase": 1, "advskew": 3, "age": 0.25},
