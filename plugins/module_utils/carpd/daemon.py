@@ -20,6 +20,7 @@ from typing import Any
 from .config import Config, ConfigError, Vip, load
 from .control import ControlError, ControlServer
 from .events import dispatch
+from .groups import Member, share
 from .guard import Guard
 from .health import Health
 from .interfaces import Interfaces, Obstacle
@@ -138,9 +139,13 @@ class Daemon:
         self._settle()
 
     def _judge(self) -> None:
-        """Tell every virtual host what the checks say about it; one that ends has nothing to hear any more."""
-        for name, host in self._hosts.items():
-            host.judge(self._health.verdict(name))
+        """Tell every virtual host what is said about it and its group; one that ends has nothing to hear any more."""
+        members = {
+            name: Member(host.vip.group, host.obstacle, self._health.verdict(name))
+            for name, host in self._hosts.items()
+        }
+        for name, verdict in share(members).items():
+            self._hosts[name].judge(verdict)
 
     def _retire(self, host: VirtualHost, reason: str) -> None:
         del self._hosts[host.vip.name]
@@ -178,6 +183,7 @@ class Daemon:
             if host.wires != wires or host.sources != sources:
                 host.attach(link, wires, sources)
         self._close_unused_wires()
+        self._judge()
 
     def _clear_left_over(self, host: VirtualHost, link: Link) -> None:
         for there in self._interfaces.left_over(host.vip, link):
