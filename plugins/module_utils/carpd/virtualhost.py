@@ -12,6 +12,7 @@ from typing import Any
 from .actions import Action, Advertise, Announce, Changed, Hold, Release
 from .config import Vip
 from .guard import Guard
+from .neighbours import Neighbour
 from .netlink import Link, Requests
 from .options import Interface
 from .packet import Address, Datagram
@@ -102,6 +103,9 @@ class VirtualHost:
         if refused:
             self._complain(refused, datagram.source)
         self._perform()
+
+    def neighbour(self, neighbour: Neighbour) -> None:
+        """Take in that somebody else says to have an address that was asked for, or one of ours."""
 
     def event(self, event: Event, reason: str) -> None:
         """Take in anything else that happened."""
