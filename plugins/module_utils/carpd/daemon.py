@@ -32,7 +32,7 @@ from .speaker import same_identity
 from .transitions import Event, State
 from .trust import first_step
 from .virtualhost import VirtualHost
-from .wire import Heard, Wire
+from .wire import Arrival, Wire
 from .wires import Wires
 
 _log = logging.getLogger(__name__)
@@ -205,7 +205,7 @@ class Daemon:
             except OSError as error:
                 _log.warning("%s: nobody else's claim to an address will be heard: %s", wire.name, error.strerror)
 
-    def _read_wire(self, wire: Wire, heard: Iterable[Heard]) -> None:
+    def _read_wire(self, wire: Wire, heard: Iterable[Arrival]) -> None:
         for one in heard:
             if isinstance(one, PacketError):
                 continue  # VRRP shares the protocol number; whatever else it is, it is not ours

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What wakes the daemon up: programs of classic BPF, by which the kernel sorts packets before anybody is asked.
 
-The kernel runs one for each packet of its kind on the interface, in some ten nanoseconds, and one more for each address
-that is looked for. What it refuses costs nothing else. What the host itself sends is always refused.
+The kernel runs one for each packet of its kind on the interface, with one comparison for each address that is looked
+for. What it refuses costs nothing else. What the host itself sends is always refused.
 """
 
 from __future__ import annotations

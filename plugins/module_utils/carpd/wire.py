@@ -22,7 +22,7 @@ from .filters import Line, arp_filter, attach, carp_filter, ipv6_filter
 from .neighbours import Neighbour, question, read_arp, read_neighbour_message
 from .packet import GROUPS, Address, Datagram, PacketError
 
-Heard = Union[Datagram, Neighbour, PacketError]
+Arrival = Union[Datagram, Neighbour, PacketError]
 
 _ETHERTYPES = {4: ETH_P_IP, 6: ETH_P_IPV6}
 _PACKET_SIZE = 2048
@@ -69,7 +69,7 @@ class Wire:
         """Return the descriptor to wait on."""
         return self._socket.fileno()
 
-    def read(self) -> Iterator[Heard]:
+    def read(self) -> Iterator[Arrival]:
         """Yield what has arrived, without waiting; what is no proper datagram comes as its error.
 
         Not more than a flood can fill a moment with: the loop has timers to look after, and comes back.

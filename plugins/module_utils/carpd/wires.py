@@ -10,13 +10,13 @@ from collections.abc import Collection, Iterable
 from typing import Callable
 
 from .netlink import Link
-from .wire import Heard, Wire
+from .wire import Arrival, Wire
 
 
 class Wires:
     """Opens wires as they are needed and has ``reader`` called, with the wire and what it heard, when there is such."""
 
-    def __init__(self, selector: selectors.BaseSelector, reader: Callable[[Wire, Iterable[Heard]], None]) -> None:
+    def __init__(self, selector: selectors.BaseSelector, reader: Callable[[Wire, Iterable[Arrival]], None]) -> None:
         self._selector = selector
         self._reader = reader
         self._wires: dict[tuple[int, int], Wire] = {}

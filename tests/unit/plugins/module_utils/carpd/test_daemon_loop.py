@@ -164,6 +164,9 @@ class Wire:
     def announce(self, address: Any) -> None:
         self._world.done.append(("announce", address))
 
+    def ask(self, target: Any, source: Any) -> None:
+        """Whom the virtual hosts ask for is their own business."""
+
     def watch(self, addresses: Collection[Any]) -> None:
         if "watch" in self._world.unusable:
             raise OSError(errno.ENOMEM, "Cannot allocate memory")
