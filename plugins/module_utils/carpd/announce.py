@@ -12,14 +12,15 @@ from typing import NamedTuple
 from .packet import Address, checksum
 
 ETH_P_IP, ETH_P_ARP, ETH_P_IPV6 = 0x0800, 0x0806, 0x86DD
+ICMPV6, SOLICITATION, ADVERTISEMENT = 58, 135, 136
 _BROADCAST = b"\xff" * 6
 _ARP = struct.Struct("!HHBBH6s4s6s4s")
-_ETHERNET = 1
+_ARP_START = (1, ETH_P_IP, 6, 4)  # Ethernet and IPv4, and how long their addresses are
 _REQUEST, _REPLY = 1, 2
 _ALL_NODES = IPv6Address("ff02::1")
 _IPV6 = struct.Struct("!IHBB16s16s")
-_ADVERTISEMENT = struct.Struct("!BBHI16sBB6s")
-_ICMPV6, _NEIGHBOUR_ADVERTISEMENT, _TARGET_LINK_LAYER = 58, 136, 2
+_MESSAGE = struct.Struct("!BBHI16sBB6s")
+_TARGET_LINK_LAYER = 2  # option
 _ROUTER, _OVERRIDE = 0x80000000, 0x20000000
 
 
@@ -48,23 +49,31 @@ def group_mac(group: Address) -> bytes:
     return b"\x33\x33" + group.packed[12:]
 
 
+def arp_request(target: IPv4Address, source: Address, mac: bytes) -> Frame:
+    """Return the frame that asks for the MAC of ``target``; with the asker's own address it is an announcement."""
+    request = _ARP.pack(*_ARP_START, _REQUEST, mac, source.packed, bytes(6), target.packed)
+    return Frame(ETH_P_ARP, _BROADCAST, request)
+
+
+def neighbour_message(
+    kind: int, flags: int, target: IPv6Address, ends: tuple[Address, Address], option: tuple[int, bytes]
+) -> Frame:
+    """Return a neighbour solicitation or advertisement, from one end to a multicast group, with a MAC as its option."""
+    size = _MESSAGE.size
+    packed = ends[0].packed + ends[1].packed
+    rest = (flags, target.packed, option[0], 1, option[1])
+    total = checksum(packed + struct.pack("!II", size, ICMPV6) + _MESSAGE.pack(kind, 0, 0, *rest))
+    header = _IPV6.pack(0x60000000, size, ICMPV6, 255, ends[0].packed, ends[1].packed)
+    return Frame(ETH_P_IPV6, group_mac(ends[1]), header + _MESSAGE.pack(kind, 0, total, *rest))
+
+
 def _gratuitous_arp(address: IPv4Address, mac: bytes) -> list[Frame]:
     """As request and as reply (RFC 5227, 3): some neighbours update their caches on the one only, some on the other."""
-    start, ours = (_ETHERNET, ETH_P_IP, 6, 4), (mac, address.packed)
-    request = _ARP.pack(*start, _REQUEST, *ours, bytes(6), address.packed)
-    reply = _ARP.pack(*start, _REPLY, *ours, _BROADCAST, address.packed)
-    return [Frame(ETH_P_ARP, _BROADCAST, request), Frame(ETH_P_ARP, _BROADCAST, reply)]
+    reply = _ARP.pack(*_ARP_START, _REPLY, mac, address.packed, _BROADCAST, address.packed)
+    return [arp_request(address, address, mac), Frame(ETH_P_ARP, _BROADCAST, reply)]
 
 
 def _neighbour_advertisement(address: IPv6Address, mac: bytes, router: bool) -> Frame:
     """To all nodes, and meant to replace what they know (RFC 4861, 4.4 and 7.2.6)."""
     flags = _OVERRIDE | (_ROUTER if router else 0)
-    ends = address.packed + _ALL_NODES.packed
-    option = (_TARGET_LINK_LAYER, 1, mac)
-    size = _ADVERTISEMENT.size
-    pseudo_header = ends + struct.pack("!II", size, _ICMPV6)
-    unsummed = _ADVERTISEMENT.pack(_NEIGHBOUR_ADVERTISEMENT, 0, 0, flags, address.packed, *option)
-    total = checksum(pseudo_header + unsummed)
-    message = _ADVERTISEMENT.pack(_NEIGHBOUR_ADVERTISEMENT, 0, total, flags, address.packed, *option)
-    header = _IPV6.pack(0x60000000, size, _ICMPV6, 255, address.packed, _ALL_NODES.packed)
-    return Frame(ETH_P_IPV6, group_mac(_ALL_NODES), header + message)
+    return neighbour_message(ADVERTISEMENT, flags, address, (address, _ALL_NODES), (_TARGET_LINK_LAYER, mac))

@@ -15,6 +15,7 @@ import selectors
 import signal
 import socket
 import time
+from collections.abc import Iterable
 from typing import Any
 
 from .config import Config, ConfigError, Vip, load
@@ -24,14 +25,15 @@ from .groups import Member, share
 from .guard import Guard
 from .health import Health
 from .interfaces import Interfaces, Obstacle
+from .neighbours import Neighbour
 from .netlink import AddressGone, Link, Missed, Requests, Watch
 from .notify import Notifier
-from .packet import PacketError
+from .packet import Address, PacketError
 from .speaker import same_identity
 from .transitions import Event, State
 from .trust import first_step
 from .virtualhost import VirtualHost
-from .wire import Wire
+from .wire import Arrival, Wire
 from .wires import Wires
 
 _log = logging.getLogger(__name__)
@@ -157,7 +159,7 @@ class Daemon:
         ended = [host for host in self._closing if host.state is State.ENDED]
         if ended:
             self._closing = [host for host in self._closing if host.state is not State.ENDED]
-            self._close_unused_wires()
+            self._tidy_wires()
         if self._pending and not self._closing:
             for name, vip in self._pending.items():
                 sequence = first_step(time.time())
@@ -182,7 +184,7 @@ class Daemon:
                 self._clear_left_over(host, link)
             if host.wires != wires or host.sources != sources:
                 host.attach(link, wires, sources)
-        self._close_unused_wires()
+        self._tidy_wires()
         self._judge()
 
     def _clear_left_over(self, host: VirtualHost, link: Link) -> None:
@@ -196,16 +198,31 @@ class Daemon:
         except OSError as error:
             raise Obstacle(f"{link.name} cannot be used: {error.strerror}") from error
 
-    def _close_unused_wires(self) -> None:
-        self._wires.keep({wire for host in self._everyone() for wire in host.wires.values()})
+    def _tidy_wires(self) -> None:
+        """Keep what is used, and have it hear who says to have an address of its virtual hosts."""
+        watched: dict[Wire, set[Address]] = {}
+        for host in self._everyone():
+            for wire in host.wires.values():
+                watched.setdefault(wire, set()).update(address.ip for address in host.vip.addresses)
+        self._wires.keep(watched)
+        for wire, addresses in watched.items():
+            try:
+                wire.watch(addresses)
+            except OSError as error:
+                _log.warning("%s: nobody else's claim to an address will be heard: %s", wire.name, error.strerror)
 
-    def _read_wire(self, wire: Wire) -> None:
-        for datagram in wire.read():
-            if isinstance(datagram, PacketError):
+    def _read_wire(self, wire: Wire, heard: Iterable[Arrival]) -> None:
+        for one in heard:
+            if isinstance(one, PacketError):
                 continue  # VRRP shares the protocol number; whatever else it is, it is not ours
+            if isinstance(one, Neighbour) and self._interfaces.is_ours(one.mac):
+                continue  # by another interface of this host, which answers for all its addresses
             for host in self._everyone():
                 if wire in host.wires.values():
-                    host.received(datagram)
+                    if isinstance(one, Neighbour):
+                        host.neighbour(one)
+                    else:
+                        host.received(one)
 
     def _read_watch(self) -> None:
         changed = False

@@ -63,6 +63,10 @@ class Interfaces:
         own = [there.address for there in present if there.address.ip not in virtual]
         return link, {version: _source(version, vip, link, own) for version in vip.versions}
 
+    def is_ours(self, mac: bytes) -> bool:
+        """Tell whether an interface of this host has this MAC."""
+        return any(link.mac == mac for link in self._links.values())
+
     def left_over(self, vip: Vip, link: Link) -> list[AddressThere]:
         """Return those of the virtual host's addresses that a dead daemon left on the interface."""
         vip_ips = [address.ip for address in vip.addresses]

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from ipaddress import IPv4Address
 from typing import Any
 
 from .actions import Action, Advertise, Announce, Changed, Hold, Release
 from .config import Vip
 from .guard import Guard
+from .neighbours import Neighbour
 from .netlink import Link, Requests
 from .options import Interface
 from .packet import Address, Datagram
+from .rivals import Claim, Rivals
 from .speaker import Speaker
 from .tracking import Verdict
 from .transitions import Event, State
@@ -24,6 +27,7 @@ from .wire import Wire
 _log = logging.getLogger(__name__)
 _GUARD_PATIENCE = 0.5  # of the lease: a daemon that hangs is found out before the kernel ends it
 _COMPLAINT_INTERVAL = 60.0  # seconds between two log lines about the same kind of bad packet
+_NOBODY = IPv4Address("0.0.0.0")  # the source of an ARP probe (RFC 5227, 2.1.1)
 # What others know of the states: ours are finer.
 _SHOWN = {state: "MASTER" for state in State if state.holds} | {State.FAULTY: "INIT", State.ENDED: "INIT"}
 _REFUSALS = {
@@ -52,6 +56,7 @@ class VirtualHost:
         self.wires: dict[int, Wire] = {}  # by IP version; none while there is an obstacle
         self._complained: dict[str, float] = {}
         self._verdict = Verdict()
+        self._rivals = Rivals()
         self.obstacle = "starting"
 
     @property
@@ -76,7 +81,7 @@ class VirtualHost:
 
     def next_timer(self) -> float:
         """Return when ``due`` wants to be called."""
-        return self._machine.next_timer()
+        return min(self._machine.next_timer(), self._rivals.next_timer())
 
     def attach(self, link: Link, wires: dict[int, Wire], sources: dict[int, Address]) -> None:
         """Begin to take part, or go on with other source addresses."""
@@ -103,6 +108,14 @@ class VirtualHost:
             self._complain(refused, datagram.source)
         self._perform()
 
+    def neighbour(self, neighbour: Neighbour) -> None:
+        """Take in that somebody else says to have an address that was asked for, or one of ours."""
+        ours = neighbour.address in [address.ip for address in self.vip.addresses]
+        if ours:
+            self._rivals.claimed(neighbour, self._clock())
+        self._machine.answered(None if ours else neighbour.address, self._clock())
+        self._perform()
+
     def event(self, event: Event, reason: str) -> None:
         """Take in anything else that happened."""
         self._machine.event(event, self._clock(), reason)
@@ -112,6 +125,7 @@ class VirtualHost:
         """Do what the time has come for."""
         self._machine.due(self._clock())
         self._perform()
+        self._watch_rivals()
 
     def reconfigure(self, vip: Vip) -> None:
         """Take over another configuration in place; see ``same_identity``."""
@@ -162,6 +176,7 @@ class VirtualHost:
             "advbase": heard.advbase,
             "advskew": heard.advskew,
             "age": round(now - heard.at, 3),
+            "mac": self._mac_of_master(),
         }
         return {
             "name": vip.name,
@@ -182,11 +197,25 @@ class VirtualHost:
             "refused": dict(self._speaker.refused),
             "fault": machine.fault,
             "alarm": self._alarm(),
+            "rivals": [
+                {
+                    "address": str(claim.address),
+                    "mac": claim.mac.hex(":"),
+                    "age": round(now - claim.at, 3),
+                    "count": claim.count,
+                }
+                for claim in self._rivals.conflicts()
+            ],
         }
 
     def _alarm(self) -> str:
         opponent = self._machine.opponent(self._clock())
         return f"{opponent} is alive, but different: see what is refused" if opponent else ""
+
+    def _mac_of_master(self) -> str:
+        """Return who said last to have the first address; empty if nobody has."""
+        claim = self._rivals.owner(self.vip.addresses[0].ip)
+        return claim.mac.hex(":") if claim is not None else ""
 
     def _reason(self) -> str:
         """Say why the state is as it is, and what demotes this host."""
@@ -209,6 +238,10 @@ class VirtualHost:
     def _act(self, action: Action) -> None:
         if isinstance(action, Changed):
             _log.info("%s: %s -> %s: %s", self.vip.name, action.old.value, action.new.value, action.reason)
+            if action.new is State.MASTER:
+                self._rivals.took_over([address.ip for address in self.vip.addresses], self._clock())
+            elif action.old is State.MASTER:
+                self._rivals.gave_up()
         elif self._link is None:
             return
         elif isinstance(action, Advertise):
@@ -219,6 +252,10 @@ class VirtualHost:
             self.release()
         elif isinstance(action, Announce):
             self._announce()
+        elif action.address is not None:
+            self._ask(action.address, self._speaker.sources.get(action.address.version))
+        else:
+            self._probe(address.ip for address in self.vip.addresses)
 
     def _send(self, action: Advertise) -> bool:
         """Send by every IP version; one that leaves is enough to be heard."""
@@ -257,13 +294,40 @@ class VirtualHost:
             except OSError as error:
                 self._complain("announce", error.strerror)
 
+    def _watch_rivals(self) -> None:
+        """Ask who else has the addresses, tell of those who do, and announce the addresses against them."""
+        found = self._rivals.due(self._clock())
+        self._probe(found.ask)
+        for claim in found.began:
+            self._complain(f"rival for {claim.address}", claim)
+        for claim in found.ended:
+            self._complain(f"peace about {claim.address}", claim)
+        if found.announce:
+            self._announce()
+
+    def _probe(self, addresses: Iterable[Address]) -> None:
+        """Ask who else has addresses of ours, without saying that we do."""
+        for address in addresses:
+            self._ask(address, self._speaker.sources.get(6) if address.version == 6 else _NOBODY)
+
+    def _ask(self, target: Address, source: Address | None) -> None:
+        try:
+            if source is not None:
+                self.wires[target.version].ask(target, source)
+        except OSError as error:
+            self._complain("ask", error.strerror)
+
     def _complain(self, kind: str, about: object) -> None:
         """Log what goes wrong again and again, but each kind only now and then."""
         now = self._clock()
         if now - self._complained.get(kind, -_COMPLAINT_INTERVAL) < _COMPLAINT_INTERVAL:
             return
         self._complained[kind] = now
-        if kind in ("send", "hold", "announce"):
+        if isinstance(about, Claim):
+            says = "says to have" if about.conflict else "no longer says to have"
+            mac, address = about.mac.hex(":"), about.address
+            _log.warning("%s: another host, with the MAC %s, %s %s", self.vip.name, mac, says, address)
+        elif kind in ("send", "hold", "announce", "ask"):
             _log.warning("%s: %s failed on %s: %s", self.vip.name, kind, self.vip.interface, about)
         else:
             why = _REFUSALS.get(kind, f"bad {kind}")

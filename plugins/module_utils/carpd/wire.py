@@ -1,74 +1,93 @@
 # Copyright (c) 2026 The failover.carp authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The wire of one interface and IP family: a packet socket that hears and sends advertisements and announces addresses.
+"""The wire of one interface and IP family: sends and hears advertisements, announces addresses, asks who has one.
 
-A packet socket rather than a raw IP socket: it works whatever the firewall, the routes and reverse path filtering say,
-and it leaves the header to us. Frames go out with the interface's real MAC address, so that hypervisors and clouds need
-no permission for forged transmits.
+Packet sockets rather than raw IP sockets: they work whatever the firewall, the routes and reverse path filtering say,
+and leave the header to us. Frames go out with the interface's real MAC address, so that hypervisors and clouds need no
+permission for forged transmits.
 """
 
 from __future__ import annotations
 
-import array
 import errno
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from contextlib import ExitStack
+from typing import Union
 
-from .announce import ETH_P_IP, ETH_P_IPV6, announcements, group_mac
-from .packet import GROUPS, PROTOCOL, Address, Datagram, PacketError
+from .announce import ETH_P_ARP, ETH_P_IP, ETH_P_IPV6, ICMPV6, announcements, group_mac
+from .filters import Line, arp_filter, attach, carp_filter, ipv6_filter
+from .neighbours import Neighbour, question, read_arp, read_neighbour_message
+from .packet import GROUPS, Address, Datagram, PacketError
+
+Arrival = Union[Datagram, Neighbour, PacketError]
 
 _ETHERTYPES = {4: ETH_P_IP, 6: ETH_P_IPV6}
-_PROTOCOL_OFFSET = {4: 9, 6: 6}  # where the header names what it carries
-_SO_ATTACH_FILTER = 26
 _PACKET_SIZE = 2048
 _READ_AT_ONCE = 64
+_MOST_ASKED = 16  # addresses beside the watched ones whose answers are let in; a peer for each is plenty
 
 
 class Wire:
-    """Sends and receives on one interface by one IP version. Raises OSError when the interface cannot be used."""
+    """Sends and receives on one interface by one IP version. Raises OSError when the interface cannot be used.
+
+    Of ARP and neighbour messages, only those are let in that tell of addresses which are watched or were asked for.
+    With IPv6 they come by the same socket as the advertisements, with IPv4 by a second one, ``ear``.
+    """
 
     def __init__(self, name: str, ifindex: int, mac: bytes, version: int) -> None:
         self.name = name
         self.ifindex = ifindex
         self.mac = mac
         self.version = version
-        # Protocol 0 until the filter is in place, else packets of all kinds would already queue up.
-        flags = socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK
-        self._socket = socket.socket(socket.AF_PACKET, flags, 0)
-        family = socket.AF_INET if version == 4 else socket.AF_INET6
-        self._membership = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+        self._watched: frozenset[Address] = frozenset()
+        self._asked: list[Address] = []
+        self._sockets = ExitStack()
         try:
-            _attach_filter(self._socket, _PROTOCOL_OFFSET[version])
+            self._socket = self._packet_socket()
+            self.ear = self._packet_socket() if version == 4 else None
+            attach(self._socket, carp_filter(9) if version == 4 else self._neighbour_filter())
             self._socket.bind((name, _ETHERTYPES[version]))
-            _join(self._membership, GROUPS[version], ifindex)
+            if self.ear is not None:
+                attach(self.ear, self._neighbour_filter())
+                self.ear.bind((name, ETH_P_ARP))
+            family = socket.AF_INET if version == 4 else socket.AF_INET6
+            membership = self._sockets.enter_context(socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC))
+            _join(membership, GROUPS[version], ifindex)
         except OSError:
             self.close()
             raise
+
+    def _packet_socket(self) -> socket.socket:
+        # Protocol 0 until the filter is in place, else packets of all kinds would already queue up.
+        flags = socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK
+        return self._sockets.enter_context(socket.socket(socket.AF_PACKET, flags, 0))
 
     def fileno(self) -> int:
         """Return the descriptor to wait on."""
         return self._socket.fileno()
 
-    def read(self) -> Iterator[Datagram | PacketError]:
-        """Yield packets that have arrived, without waiting; what is no proper datagram comes as its error.
+    def read(self) -> Iterator[Arrival]:
+        """Yield what has arrived, without waiting; what is no proper datagram comes as its error.
 
         Not more than a flood can fill a moment with: the loop has timers to look after, and comes back.
         """
-        for _number in range(_READ_AT_ONCE):
-            try:
-                packet = self._socket.recv(_PACKET_SIZE)
-            except BlockingIOError:
-                return
-            except OSError as error:
-                if error.errno not in (errno.ENETDOWN, errno.ENODEV, errno.ENXIO):
-                    raise
-                return  # the link watch tells of it
+        for packet in _packets(self._socket):
+            if self.version == 6 and packet[6:7] == bytes([ICMPV6]):
+                yield from self._known(read_neighbour_message(packet))
+                continue
             try:
                 yield Datagram.decode(packet)
             except PacketError as error:
                 yield error
+
+    def read_ear(self) -> Iterator[Neighbour]:
+        """Yield what ARP tells of the watched addresses and those that were asked for, as ``read`` does."""
+        if self.ear is not None:
+            for packet in _packets(self.ear):
+                yield from self._known(read_arp(packet))
 
     def send(self, packet: bytes) -> None:
         """Send an IP packet to the group. Raises OSError; BlockingIOError when the queue is full."""
@@ -79,16 +98,58 @@ class Wire:
         for frame in announcements(address, self.mac, router=self.version == 6 and _forwards(self.name)):
             self._socket.sendto(frame.payload, (self.name, frame.ethertype, 0, 0, frame.destination))
 
+    def watch(self, addresses: Collection[Address]) -> None:
+        """Hear who says to have these addresses, and no longer those of the last call. Raises OSError."""
+        watched = frozenset(address for address in addresses if address.version == self.version)
+        if watched != self._watched:
+            self._watched = watched
+            self._tune()
+
+    def ask(self, target: Address, source: Address) -> None:
+        """Ask everybody who has ``target``; see ``question``. Answers come by ``read`` and ``read_ear``.
+
+        Raises OSError.
+        """
+        if target not in self._watched and target not in self._asked:
+            self._asked = [*self._asked, target][-_MOST_ASKED:]
+            self._tune()
+        frame = question(target, source, self.mac)
+        self._socket.sendto(frame.payload, (self.name, frame.ethertype, 0, 0, frame.destination))
+
     def close(self) -> None:
         """Leave the group and close the sockets."""
-        self._socket.close()
-        self._membership.close()
+        self._sockets.close()
+
+    def _tune(self) -> None:
+        attach(self.ear or self._socket, self._neighbour_filter())
+
+    def _neighbour_filter(self) -> list[Line]:
+        addresses = self._watched.union(self._asked)
+        if self.version == 4:
+            return arp_filter(addresses)
+        return ipv6_filter(addresses)
+
+    def _known(self, neighbour: Neighbour | None) -> Iterator[Neighbour]:
+        if neighbour is not None and (neighbour.address in self._watched or neighbour.address in self._asked):
+            yield neighbour
 
 
 def send_once(interface: str, packet: bytes) -> None:
     """Send one IP packet to the group, from a process that has no wire. Raises OSError."""
     with socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC, 0) as sock:
         sock.sendto(packet, _group_address(interface, packet[0] >> 4))
+
+
+def _packets(sock: socket.socket) -> Iterator[bytes]:
+    for _number in range(_READ_AT_ONCE):
+        try:
+            yield sock.recv(_PACKET_SIZE)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            if error.errno not in (errno.ENETDOWN, errno.ENODEV, errno.ENXIO):
+                raise
+            return  # the link watch tells of it
 
 
 def _group_address(interface: str, version: int) -> tuple[str, int, int, int, bytes]:
@@ -103,24 +164,6 @@ def _join(sock: socket.socket, group: Address, ifindex: int) -> None:
     else:
         request = struct.pack("=16si", group.packed, ifindex)
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, request)
-
-
-def _attach_filter(sock: socket.socket, protocol_offset: int) -> None:
-    """Wake up for protocol 112 only, and not for what this host sends itself, by classic BPF.
-
-    Load the packet's type; if it is outgoing (4), refuse; load the header's protocol; if it is 112, accept.
-    """
-    lines = [
-        (0x30, 0, 0, 0xFFFFF000 + 4),
-        (0x15, 2, 0, 4),
-        (0x30, 0, 0, protocol_offset),
-        (0x15, 1, 0, PROTOCOL),
-        (0x06, 0, 0, 0),
-        (0x06, 0, 0, 0xFFFF),
-    ]
-    program = array.array("B", b"".join(struct.pack("=HBBI", *line) for line in lines))
-    address, _length = program.buffer_info()
-    sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("@HP", len(lines), address))
 
 
 def _forwards(interface: str) -> bool:

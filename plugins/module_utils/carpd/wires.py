@@ -6,17 +6,17 @@
 from __future__ import annotations
 
 import selectors
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Callable
 
 from .netlink import Link
-from .wire import Wire
+from .wire import Arrival, Wire
 
 
 class Wires:
-    """Opens wires as they are needed and has ``reader`` called, with the wire, when one has something to read."""
+    """Opens wires as they are needed and has ``reader`` called, with the wire and what it heard, when there is such."""
 
-    def __init__(self, selector: selectors.BaseSelector, reader: Callable[[Wire], None]) -> None:
+    def __init__(self, selector: selectors.BaseSelector, reader: Callable[[Wire, Iterable[Arrival]], None]) -> None:
         self._selector = selector
         self._reader = reader
         self._wires: dict[tuple[int, int], Wire] = {}
@@ -28,7 +28,9 @@ class Wires:
             old.mac = link.mac
             return old
         new = Wire(link.name, link.ifindex, link.mac, version)
-        self._selector.register(new, selectors.EVENT_READ, lambda: self._reader(new))
+        self._selector.register(new, selectors.EVENT_READ, lambda: self._reader(new, new.read()))
+        if new.ear is not None:
+            self._selector.register(new.ear, selectors.EVENT_READ, lambda: self._reader(new, new.read_ear()))
         if old is not None:  # the interface has another name now
             self._close(old)
         self._wires[link.ifindex, version] = new
@@ -43,4 +45,6 @@ class Wires:
 
     def _close(self, wire: Wire) -> None:
         self._selector.unregister(wire)
+        if wire.ear is not None:
+            self._selector.unregister(wire.ear)
         wire.close()

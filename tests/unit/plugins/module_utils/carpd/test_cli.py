@@ -270,6 +270,7 @@ class TestRun:
             "refused": {},
             "fault": "",
             "alarm": "",
+            "rivals": [],
             "checks": [],
         }
         with pytest.raises(ControlError, match="there is no verb dance; known are "):

@@ -26,6 +26,7 @@ from ansible_collections.failover.carp.plugins.module_utils.carpd import wires a
 from ansible_collections.failover.carp.plugins.module_utils.carpd.config import Vip, load
 from ansible_collections.failover.carp.plugins.module_utils.carpd.daemon import Daemon
 from ansible_collections.failover.carp.plugins.module_utils.carpd.digest import Digest
+from ansible_collections.failover.carp.plugins.module_utils.carpd.neighbours import Neighbour
 from ansible_collections.failover.carp.plugins.module_utils.carpd.netlink import (
     AddressGone,
     AddressThere,
@@ -39,6 +40,7 @@ from ansible_collections.failover.carp.plugins.module_utils.carpd.packet import 
     Datagram,
     PacketError,
 )
+from ansible_collections.failover.carp.plugins.module_utils.carpd.virtualhost import VirtualHost
 
 ETH1 = Link(3, "eth1", bytes.fromhex("020000000001"), True)
 OWN = AddressThere(3, IPv4Interface("172.17.0.75/20"), False)
@@ -137,7 +139,9 @@ class Wire:
         self._world = world
         self.name, self.ifindex, self.mac, self.version = name, ifindex, mac, version
         self.near, self.far = socket.socketpair()
+        self.ear = None
         self.incoming: deque[Any] = deque()
+        self.watched: set[Any] = set()
         self.closed = False
         world.wires.append(self)
 
@@ -159,6 +163,14 @@ class Wire:
 
     def announce(self, address: Any) -> None:
         self._world.done.append(("announce", address))
+
+    def ask(self, target: Any, source: Any) -> None:
+        """Whom the virtual hosts ask for is their own business."""
+
+    def watch(self, addresses: Collection[Any]) -> None:
+        if "watch" in self._world.unusable:
+            raise OSError(errno.ENOMEM, "Cannot allocate memory")
+        self.watched = set(addresses)
 
     def close(self) -> None:
         self.closed = True
@@ -267,6 +279,62 @@ def play_(world: World, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[
 
 
 Play = Callable[[Callable[[], Story]], None]
+
+
+class TestNeighbours:
+    CLAIM = Neighbour(VIRTUAL.ip, bytes.fromhex("020000000002"))
+
+    def test_every_virtual_host_on_the_wire_hears_them(
+        self, world: World, play: Play, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        told: list[tuple[str, Neighbour]] = []
+        monkeypatch.setattr(VirtualHost, "neighbour", lambda host, one: told.append((host.vip.name, one)))
+        world.config.write_text(SMTP + IMAP + SMTP.replace("smtp", "other").replace("eth1", "eth2"))
+
+        def tell() -> Story:
+            yield
+            world.wires[0].put(self.CLAIM)
+            yield
+
+        play(tell)
+        assert told == [("smtp", self.CLAIM), ("imap", self.CLAIM)]
+
+    def test_what_another_interface_of_this_host_says_is_nothing_new(
+        self, world: World, play: Play, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        told: list[Neighbour] = []
+        monkeypatch.setattr(VirtualHost, "neighbour", lambda _host, one: told.append(one))
+        world.links.append(Link(4, "eth2", self.CLAIM.mac, False))
+
+        def tell() -> Story:
+            yield
+            world.wires[0].put(self.CLAIM)
+            yield
+
+        play(tell)
+        assert told == []
+
+    def test_the_wires_watch_what_is_configured(self, world: World, play: Play) -> None:
+        def tell() -> Story:
+            yield
+            assert world.wires[0].watched == {VIRTUAL.ip}
+            world.config.write_text(SMTP + IMAP)
+            world.send(signal.SIGHUP)
+            yield
+            assert world.wires[0].watched == {VIRTUAL.ip, IPv4Address("172.17.0.73")}
+
+        play(tell)
+
+    def test_without_them_it_works_all_the_same(
+        self, world: World, play: Play, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        world.unusable.add("watch")
+
+        def tell() -> Story:
+            yield from until_master(world)
+
+        play(tell)
+        assert "eth1: nobody else's claim to an address will be heard: Cannot allocate memory" in caplog.messages
 
 
 def until_master(world: World) -> Story:

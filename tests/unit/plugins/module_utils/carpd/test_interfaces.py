@@ -271,3 +271,10 @@ class TestLeftOver:
     def test_not_on_another_interface(self) -> None:
         interfaces = picture(ETH1, there(VIRTUAL, 4, leased=True))
         assert interfaces.left_over(vip(), ETH1) == []
+
+
+def test_whose_mac_it_is() -> None:
+    interfaces = picture(ETH1, Link(4, "eth2", bytes.fromhex("020000000002"), False))
+    assert interfaces.is_ours(ETH1.mac)
+    assert interfaces.is_ours(bytes.fromhex("020000000002"))
+    assert not interfaces.is_ours(bytes.fromhex("020000000003"))

@@ -64,7 +64,18 @@ def test_the_daemon_does_not_load_what_only_its_checker_needs() -> None:
 
 
 def test_the_machine_knows_neither_clock_nor_socket_nor_file() -> None:
-    pure = {"machine", "transitions", "packet", "digest", "speaker", "announce", "standing", "tracking", "targets"}
+    pure = {
+        "machine",
+        "transitions",
+        "packet",
+        "digest",
+        "speaker",
+        "announce",
+        "standing",
+        "tracking",
+        "targets",
+        "neighbours",
+    }
     for name in pure:
         found = {module for _level, module in imports(PACKAGE / f"{name}.py")}
         assert not found & {"time", "socket", "os", "select", "selectors", "threading", "logging", "signal"}, name

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from ansible_collections.failover.carp.plugins.module_utils.carpd.config import Vip
 from ansible_collections.failover.carp.plugins.module_utils.carpd.digest import Digest
+from ansible_collections.failover.carp.plugins.module_utils.carpd.neighbours import Neighbour
 from ansible_collections.failover.carp.plugins.module_utils.carpd.netlink import Link
 from ansible_collections.failover.carp.plugins.module_utils.carpd.packet import GROUPS, Advertisement, Datagram
 from ansible_collections.failover.carp.plugins.module_utils.carpd.tracking import Verdict
@@ -94,6 +95,9 @@ class Wire:
 
     def announce(self, address: Any) -> None:
         self._world.do(f"announce{self._version}", str(address))
+
+    def ask(self, target: Any, source: Any) -> None:
+        self._world.do(f"ask{self._version}", str(target), str(source))
 
 
 @pytest.fixture(name="world")
@@ -428,6 +432,116 @@ class TestJudging:
         assert host.state is State.FAULTY and host.next_timer() == float("inf")
 
 
+class TestRivals:
+    STRANGER = bytes.fromhex("020000000066")
+    CLAIM = Neighbour(IPv4Address("172.17.0.74"), STRANGER)
+
+    def pass_time(self, world: World, host: VirtualHost, seconds: float) -> None:
+        end = world.now + seconds
+        while host.next_timer() <= end:
+            world.now = host.next_timer()
+            host.due()
+        world.now = end
+
+    def test_all_addresses_are_asked_for_at_takeover_without_claiming_them(self, world: World) -> None:
+        host = make(world, vip(*DUAL))
+        attach(world, host)
+        self.pass_time(world, host, 3.5)
+        assert world.details("ask4") == [("172.17.0.74", "0.0.0.0")]
+        assert world.details("ask6") == [("2001:db8::74", str(OWN_6))]
+        names = world.take()
+        assert names.index("send4") < names.index("ask4"), "first of all, the peers must know"
+
+    def test_a_stranger(self, world: World, caplog: pytest.LogCaptureFixture) -> None:
+        host = master(world)
+        self.pass_time(world, host, 40.0)
+        assert host.status()["rivals"] == []
+        world.take()
+        host.neighbour(self.CLAIM)
+        host.neighbour(Neighbour(PEER, self.STRANGER))  # what was asked for, but is none of ours
+        world.now += 1.0
+        host.due()
+        assert host.status()["rivals"] == [
+            {"address": "172.17.0.74", "mac": "02:00:00:00:00:66", "age": 1.0, "count": 1}
+        ]
+        assert world.details("announce4") == [("172.17.0.74",), ("172.17.0.73",)]
+        assert world.details("ask4") == [("172.17.0.74", "0.0.0.0")]
+        wanted = "smtp: another host, with the MAC 02:00:00:00:00:66, says to have 172.17.0.74"
+        assert caplog.messages[-1] == wanted
+        self.pass_time(world, host, 25.0)
+        assert host.status()["rivals"] == []
+        assert caplog.messages[-1] == wanted.replace("says", "no longer says")
+
+    def test_it_is_told_now_and_then(self, world: World, caplog: pytest.LogCaptureFixture) -> None:
+        host = master(world)
+        self.pass_time(world, host, 5.0)
+        for _number in range(4):
+            host.neighbour(self.CLAIM)
+            self.pass_time(world, host, 25.0)
+        told = [message for message in caplog.messages if message.endswith("66, says to have 172.17.0.74")]
+        assert len(told) == 2
+
+    def test_a_successor_is_none(self, world: World, caplog: pytest.LogCaptureFixture) -> None:
+        host = master(world, vip(advskew=100))
+        self.pass_time(world, host, 10.0)
+        host.neighbour(self.CLAIM)
+        host.received(advertisement(advskew=0))
+        assert host.state is State.BACKUP
+        self.pass_time(world, host, 2.0)
+        assert host.status()["rivals"] == []
+        assert host.status()["master"]["mac"] == "02:00:00:00:00:66"
+        assert "another host" not in caplog.text
+
+    def test_asking_fails(self, world: World, caplog: pytest.LogCaptureFixture) -> None:
+        host = make(world)
+        attach(world, host)
+        world.fails["ask4"] = errno.ENOBUFS
+        self.pass_time(world, host, 4.0)
+        assert host.state is State.MASTER
+        assert caplog.messages.count("smtp: ask failed on eth1: it does not work") == 1
+
+
+class TestAsking:
+    """The election asks who has an address; its questions go out by the wire, and answers come back."""
+
+    def silent(self, world: World, host: VirtualHost) -> None:
+        """Let time pass until the first question."""
+        end = world.now + 10
+        while not world.details("ask4") and host.next_timer() <= end:
+            world.now = host.next_timer()
+            host.due()
+
+    def test_below_one_second_a_silent_master_is_asked_for(self, world: World) -> None:
+        host = make(world, vip(advbase=0, advskew=100))
+        attach(world, host)
+        host.received(advertisement(0, 50))
+        self.silent(world, host)
+        assert host.state is State.BACKUP
+        assert world.details("ask4") == [(str(PEER), str(OWN))]
+
+    @pytest.mark.parametrize("answers", [True, False])
+    def test_an_answer_means_to_wait(self, world: World, answers: bool) -> None:
+        host = make(world, vip(advbase=0, advskew=100))
+        attach(world, host)
+        host.received(advertisement(0, 50))
+        heard_at = world.now
+        self.silent(world, host)
+        if answers:
+            host.neighbour(Neighbour(PEER, bytes.fromhex("020000000002")))
+        while host.state is not State.MASTER:
+            assert world.now < heard_at + 10
+            world.now = host.next_timer()
+            host.due()
+        assert (world.now - heard_at > 1.0) is answers
+
+    def test_with_no_master_known_the_virtual_addresses_are_asked_for(self, world: World) -> None:
+        host = make(world, vip(advbase=0, advskew=100))
+        attach(world, host)
+        self.silent(world, host)
+        assert host.state is State.BACKUP
+        assert world.details("ask4") == [("172.17.0.74", "0.0.0.0"), ("172.17.0.73", "0.0.0.0")]
+
+
 class TestStatus:
     def test_of_a_backup(self, world: World) -> None:
         host = make(world, vip(advskew=100))
@@ -450,11 +564,12 @@ class TestStatus:
             "operator": "",
             "since": 1.25,
             "transitions": 1,
-            "master": {"source": "172.17.0.76", "advbase": 1, "advskew": 3, "age": 0.25},
+            "master": {"source": "172.17.0.76", "advbase": 1, "advskew": 3, "age": 0.25, "mac": ""},
             "reason": "eth1 is ready",
             "refused": {},
             "fault": "",
             "alarm": "",
+            "rivals": [],
         }
         assert json.loads(json.dumps(status)) == status
         assert host.sources == {4: OWN}

@@ -16,19 +16,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.failover.carp.plugins.module_utils.carpd import filters
 from ansible_collections.failover.carp.plugins.module_utils.carpd import wire as wire_module
+from ansible_collections.failover.carp.plugins.module_utils.carpd.announce import announcements
+from ansible_collections.failover.carp.plugins.module_utils.carpd.neighbours import Neighbour, question
 from ansible_collections.failover.carp.plugins.module_utils.carpd.packet import GROUPS, Datagram, PacketError
 from ansible_collections.failover.carp.plugins.module_utils.carpd.wire import Wire, send_once
-from hypothesis import given
-from hypothesis import strategies as st
 
-MAC = bytes.fromhex("020000000001")
+MAC, OTHER = bytes.fromhex("020000000001"), bytes.fromhex("020000000002")
+OWN, PEER, VIRTUAL = IPv4Address("172.17.0.75"), IPv4Address("172.17.0.76"), IPv4Address("172.17.0.74")
+OWN_6, PEER_6, VIRTUAL_6 = IPv6Address("fe80::75"), IPv6Address("fe80::76"), IPv6Address("2001:db8::74")
 # RFC 1112, 6.4, of 224.0.0.18, and RFC 2464, 7, of ff02::12.
 TO_GROUP = {4: (0x0800, 0, 0, bytes.fromhex("01005e000012")), 6: (0x86DD, 0, 0, bytes.fromhex("333300000012"))}
 DATAGRAM = Datagram(IPv4Address("172.17.0.75"), GROUPS[4], b"payload!")
 DATAGRAM_6 = Datagram(IPv6Address("fe80::75"), GROUPS[6], b"payload!")
 Program = list[tuple[int, int, int, int]]
-OUTGOING = 4  # PACKET_OUTGOING of linux/if_packet.h
 SO_ATTACH_FILTER = 26
 
 
@@ -87,7 +89,7 @@ class Socket:
 
 @pytest.fixture(name="sockets")
 def sockets_(monkeypatch: pytest.MonkeyPatch) -> list[Socket]:
-    """Return the sockets in the order in which they are made: packets first, group membership second."""
+    """Return the sockets in the order in which they are made: packets, with IPv4 ARP, and group membership."""
     made: list[Socket] = []
 
     def make(*kind: int) -> Socket:
@@ -101,28 +103,32 @@ def sockets_(monkeypatch: pytest.MonkeyPatch) -> list[Socket]:
 class TestOpening:
     def test_hears_ipv4_on_its_interface_and_joins_the_group(self, sockets: list[Socket]) -> None:
         wire = Wire("eth1", 3, MAC, 4)
-        packets, membership = sockets
-        assert packets.kind == (
-            socket.AF_PACKET,
-            socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK,
-            0,
-        )
+        packets, ear, membership = sockets
+        kind = (socket.AF_PACKET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK, 0)
+        assert packets.kind == ear.kind == kind
         # In this order: before the filter is there, nothing may arrive.
         assert packets.done == [("filter",), ("bind", ("eth1", 0x0800))]
+        assert ear.done == [("filter",), ("bind", ("eth1", 0x0806))]
+        assert packets.filter == filters.carp_filter(9)
+        assert ear.filter == filters.arp_filter([])
         # By the number of the interface: its name may move on to another one, and it may have no address yet.
         joined = bytes.fromhex("e0000012") + bytes(4) + struct.pack("=i", 3)
         assert membership.done == [("setsockopt", socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, joined)]
         assert (membership.kind[0], wire.fileno()) == (socket.AF_INET, 42)
 
     def test_ipv6(self, sockets: list[Socket]) -> None:
-        Wire("eth1", 3, MAC, 6)
+        wire = Wire("eth1", 3, MAC, 6)
         packets, membership = sockets
+        assert wire.ear is None
+        assert packets.filter == filters.ipv6_filter([])
         assert packets.done == [("filter",), ("bind", ("eth1", 0x86DD))]
         joined = bytes.fromhex("ff020000000000000000000000000012") + struct.pack("=i", 3)
         assert membership.done == [("setsockopt", socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, joined)]
         assert membership.kind[0] == socket.AF_INET6
 
-    @pytest.mark.parametrize(("which", "what"), [(0, "bind"), (0, "filter"), (1, "setsockopt")])
+    @pytest.mark.parametrize(
+        ("which", "what"), [(0, "bind"), (0, "filter"), (1, "bind"), (1, "filter"), (2, "setsockopt")]
+    )
     def test_when_it_fails_nothing_stays_open(
         self, sockets: list[Socket], monkeypatch: pytest.MonkeyPatch, which: int, what: str
     ) -> None:
@@ -137,11 +143,11 @@ class TestOpening:
         monkeypatch.setattr(wire_module.socket, "socket", failing)
         with pytest.raises(OSError, match="No such device"):
             Wire("eth1", 3, MAC, 4)
-        assert [one.closed for one in sockets] == [True, True]
+        assert all(one.closed for one in sockets)
 
     def test_close(self, sockets: list[Socket]) -> None:
         Wire("eth1", 3, MAC, 4).close()
-        assert [one.closed for one in sockets] == [True, True]
+        assert [one.closed for one in sockets] == [True, True, True]
 
 
 class TestReading:
@@ -178,6 +184,72 @@ class TestReading:
         sockets[0].__class__ = Flooded
         limit = 1000
         assert sum(1 for _each in itertools.islice(wire.read(), limit)) < limit
+
+    def test_ipv6_neighbours_come_between_the_advertisements(self, sockets: list[Socket]) -> None:
+        wire = Wire("eth1", 3, MAC, 6)
+        wire.watch([VIRTUAL_6])
+        (claim,) = announcements(VIRTUAL_6, OTHER)
+        (stranger,) = announcements(IPv6Address("2001:db9::74"), OTHER)  # ends alike, so that the filter lets it in
+        broken = claim.payload[:-1] + b"x"
+        packets = [DATAGRAM_6.encode(), claim.payload, stranger.payload, broken, DATAGRAM_6.encode()]
+        sockets[0].incoming.extend(packets)
+        assert list(wire.read()) == [DATAGRAM_6, Neighbour(VIRTUAL_6, OTHER), DATAGRAM_6]
+        assert list(wire.read_ear()) == []
+
+
+class TestAsking:
+    def test_arp_of_watched_addresses(self, sockets: list[Socket]) -> None:
+        wire = Wire("eth1", 3, MAC, 4)
+        ear = sockets[1]
+        wire.watch([VIRTUAL, VIRTUAL_6])
+        assert ear.filter == filters.arp_filter([VIRTUAL])
+        claim, stranger = announcements(VIRTUAL, OTHER)[0], announcements(PEER, OTHER)[0]
+        ear.incoming.extend([claim.payload, stranger.payload, b"short"])
+        assert list(wire.read_ear()) == [Neighbour(VIRTUAL, OTHER)]
+        wire.watch([])
+        ear.incoming.append(claim.payload)
+        assert list(wire.read_ear()) == []
+
+    def test_the_filter_is_changed_only_when_it_must_be(self, sockets: list[Socket]) -> None:
+        wire = Wire("eth1", 3, MAC, 4)
+        for _number in range(2):
+            wire.watch([VIRTUAL])
+            wire.ask(PEER, OWN)
+            wire.ask(VIRTUAL, OWN)
+        assert sockets[1].done.count(("filter",)) == 3
+
+    def test_the_question_by_arp(self, sockets: list[Socket]) -> None:
+        wire = Wire("eth1", 3, MAC, 4)
+        wire.ask(PEER, OWN)
+        frame = question(PEER, OWN, MAC)
+        assert sockets[0].done[-1] == ("sendto", frame.payload, ("eth1", 0x0806, 0, 0, b"\xff" * 6))
+        sockets[1].incoming.append(question(OWN, PEER, OTHER).payload)
+        assert list(wire.read_ear()) == [Neighbour(PEER, OTHER)]
+
+    def test_the_question_by_solicitation(self, sockets: list[Socket]) -> None:
+        wire = Wire("eth1", 3, MAC, 6)
+        wire.ask(PEER_6, OWN_6)
+        frame = question(PEER_6, OWN_6, MAC)
+        assert sockets[0].done[-1] == ("sendto", frame.payload, ("eth1", 0x86DD, 0, 0, frame.destination))
+        assert sockets[0].filter == filters.ipv6_filter([PEER_6])
+
+    def test_only_so_many_are_listened_for(self, sockets: list[Socket]) -> None:
+        wire = Wire("eth1", 3, MAC, 4)
+        wire.watch([VIRTUAL])
+        asked = [IPv4Address(f"10.0.0.{number}") for number in range(1, 101)]
+        for address in asked:
+            wire.ask(address, OWN)
+        heard = [announcements(address, OTHER)[0].payload for address in (VIRTUAL, *asked[-16:], asked[-17])]
+        sockets[1].incoming.extend(heard)
+        assert [one.address for one in wire.read_ear()] == [VIRTUAL, *asked[-16:]]
+
+    @pytest.mark.parametrize("what", ["filter", "sendto"])
+    def test_a_failure_is_the_caller_s(self, sockets: list[Socket], what: str) -> None:
+        wire = Wire("eth1", 3, MAC, 4)
+        for one in sockets:
+            one.fail[what] = OSError(errno.ENOBUFS, "No buffer space")
+        with pytest.raises(OSError, match="No buffer space"):
+            wire.ask(PEER, OWN)
 
 
 class TestSending:
@@ -236,63 +308,3 @@ class TestSending:
             wire.send(b"packet")
         with pytest.raises(OSError, match="Network is down"):
             wire.announce(IPv4Address("172.17.0.74"))
-
-
-def accepted(program: Program, kind: int, packet: bytes) -> int:
-    """Run a classic BPF program as the kernel does (linux/filter.h); return how many bytes it lets through."""
-    accumulator, at = 0, 0
-    while True:
-        code, if_true, if_false, value = program[at]
-        at += 1
-        if code == 0x30:  # load a byte: of the packet's properties, or of the packet
-            if value >= 0xFFFFF000:
-                assert value == 0xFFFFF000 + 4, "its type is all that is asked"
-                accumulator = kind
-            elif value < len(packet):
-                accumulator = packet[value]
-            else:
-                return 0
-        elif code == 0x15:  # jump if equal
-            at += if_true if accumulator == value else if_false
-        elif code == 0x06:  # return
-            return value
-        else:
-            raise AssertionError(f"unknown instruction {code:#x}")
-
-
-@pytest.fixture(name="programs", scope="module")
-def programs_() -> dict[int, Program]:
-    """The filters by IP version."""
-    made: list[Socket] = []
-
-    def make(*kind: int) -> Socket:
-        made.append(Socket(*kind))
-        return made[-1]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(wire_module.socket, "socket", make)
-        for version in (4, 6):
-            Wire("eth1", 3, MAC, version)
-    return {4: made[0].filter, 6: made[2].filter}
-
-
-PACKETS = {4: DATAGRAM.encode(), 6: DATAGRAM_6.encode()}
-
-
-@given(
-    st.sampled_from(range(5)), st.sampled_from([4, 6]), st.binary(max_size=80) | st.sampled_from([*PACKETS.values()])
-)
-def test_the_filter(programs: dict[int, Program], kind: int, version: int, packet: bytes) -> None:
-    at = {4: 9, 6: 6}[version]  # where the header names what it carries
-    wanted = kind != OUTGOING and packet[at : at + 1] == b"\x70"
-    assert accepted(programs[version], kind, packet) == (0xFFFF if wanted else 0)
-
-
-@pytest.mark.parametrize("version", [4, 6])
-@pytest.mark.parametrize("kind", range(5))
-def test_the_filter_lets_advertisements_in_and_what_is_sent_out_not(
-    programs: dict[int, Program], kind: int, version: int
-) -> None:
-    packet = PACKETS[version]
-    assert (accepted(programs[version], kind, packet) > 0) is (kind != OUTGOING)
-    assert accepted(programs[version], kind, packet.replace(b"\x70", b"\x11")) == 0

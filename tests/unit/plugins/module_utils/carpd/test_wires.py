@@ -28,23 +28,34 @@ class Wire:
             raise OSError(19, "No such device")
         self.name, self.ifindex, self.mac, self.version = name, ifindex, mac, version
         self.near, self.far = socket.socketpair()
+        self.ear, self.ear_far = socket.socketpair() if version == 4 else (None, None)
         self.closed = False
         self.made.append(self)
 
     def fileno(self) -> int:
         return self.near.fileno()
 
+    def read(self) -> Iterator[str]:
+        yield "packets"
+
+    def read_ear(self) -> Iterator[str]:
+        yield "ARP"
+
+    def descriptors(self) -> set[int]:
+        return {self.near.fileno(), *([self.ear.fileno()] if self.ear else [])}
+
     def close(self) -> None:
         self.closed = True
-        self.near.close()
-        self.far.close()
+        for one in (self.near, self.far, self.ear, self.ear_far):
+            if one is not None:
+                one.close()
 
 
 class Fixture:
     def __init__(self) -> None:
         self.selector = selectors.SelectSelector()
-        self.read: list[Wire] = []
-        self.wires = Wires(self.selector, self.read.append)
+        self.read: list[tuple[Wire, list[str]]] = []
+        self.wires = Wires(self.selector, lambda wire, heard: self.read.append((wire, list(heard))))
 
     def watched(self) -> set[int]:
         return set(self.selector.get_map())
@@ -76,7 +87,11 @@ def test_the_reader_gets_the_wire_that_has_something(world: Fixture) -> None:
     other = world.wires.get(ETH2, 4)
     other.far.send(b"x")
     dispatch(world.selector, 0.0)
-    assert world.read == [other]
+    assert world.read == [(other, ["packets"])]
+    other.near.recv(1)
+    other.ear_far.send(b"x")
+    dispatch(world.selector, 0.0)
+    assert world.read[1:] == [(other, ["ARP"])]
 
 
 def test_a_new_mac_is_taken_over(world: Fixture) -> None:
@@ -89,7 +104,7 @@ def test_what_nobody_uses_is_closed(world: Fixture) -> None:
     four, six = world.wires.get(ETH1, 4), world.wires.get(ETH1, 6)
     world.wires.keep({four})
     assert (four.closed, six.closed) == (False, True)
-    assert world.watched() == {four.fileno()}
+    assert world.watched() == four.descriptors()
     assert world.wires.get(ETH1, 6) is not six, "and opened anew when it is needed again"
 
 
@@ -105,7 +120,7 @@ def test_an_interface_with_another_name(world: Fixture) -> None:
     old = world.wires.get(ETH1, 4)
     new = world.wires.get(ETH1._replace(name="wan"), 4)
     assert (old.closed, new.closed, new.name) == (True, False, "wan")
-    assert world.watched() == {new.fileno()}
+    assert world.watched() == new.descriptors()
 
 
 def test_an_interface_that_came_back_with_another_number(world: Fixture) -> None:
@@ -120,4 +135,4 @@ def test_one_that_cannot_be_opened_changes_nothing(world: Fixture) -> None:
     with pytest.raises(OSError, match="No such device"):
         world.wires.get(ETH1._replace(name="broken"), 4)
     assert not old.closed
-    assert world.watched() == {old.fileno()}
+    assert world.watched() == old.descriptors()
