@@ -22,6 +22,7 @@ from .version import VERSION
 
 DEFAULT_CONFIG = "/etc/carpd/carpd.conf"
 DEFAULT_RUNTIME_DIR = "/run/carpd"
+DEFAULT_STATE_DIR = "/var/lib/carpd"
 SOCKET_NAME = "control.sock"
 
 _log = logging.getLogger(__name__)
@@ -41,6 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sub.add_argument("--config", default=DEFAULT_CONFIG, metavar="FILE", help="default: %(default)s")
         if verb == "run":
             sub.add_argument("--runtime-dir", default=DEFAULT_RUNTIME_DIR, metavar="DIR", help="default: %(default)s")
+            default = f"default: {DEFAULT_STATE_DIR}, or the runtime directory if that is another one"
+            sub.add_argument("--state-dir", metavar="DIR", help=f"for what outlives a restart; {default}")
     options = parser.parse_args(arguments)
     try:
         config = load(options.config)
@@ -48,19 +51,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"{error}\n")
         return 2
     if options.verb == "run":
-        return _run(options.config, config, options.runtime_dir)
+        usual = options.runtime_dir == DEFAULT_RUNTIME_DIR
+        state_dir = options.state_dir or (DEFAULT_STATE_DIR if usual else options.runtime_dir)
+        return _run(options.config, config, options.runtime_dir, state_dir)
     if options.verb == "release":
         return _release(config)
     return 0
 
 
-def _run(path: str, config: Config, runtime_dir: str) -> int:
+def _run(path: str, config: Config, runtime_dir: str, state_dir: str) -> int:
     with LogWriter():
         try:
             os.makedirs(runtime_dir, mode=0o755, exist_ok=True)
             for notice in become_realtime(config.priority) if config.priority else []:
                 _log.warning("%s", notice)
-            Daemon(path, config, os.path.join(runtime_dir, SOCKET_NAME)).run()
+            Daemon(path, config, os.path.join(runtime_dir, SOCKET_NAME), state_dir).run()
         except (OSError, ControlError) as error:
             _log.error("carpd cannot go on: %s", error)
             return 1

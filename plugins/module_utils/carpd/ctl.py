@@ -1,77 +1,152 @@
 # Copyright (c) 2026 The failover.carp authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The command ``carpctl``: ask a running daemon."""
+"""The command ``carpctl``: ask a running daemon, or have it do something and see that it is done."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Callable
 
 from .cli import DEFAULT_RUNTIME_DIR, SOCKET_NAME
-from .control import ControlError, request
-from .standing import demoted_skew
+from .control import ControlError, Conversation, request
+from .phrases import failures, happening, in_maintenance, paragraph, successes
 from .version import VERSION
+from .waiting import Status, is_free, is_left, is_master, order
+
+_WAIT = 15.0  # seconds; twice as long as a ucarp with its slowest sensible timing takes
+_ENDED_BY_READER = 141  # as the shell tells of a program that wrote into a pipe which nobody reads
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit status: 0, or 1 when the daemon cannot be asked or refuses."""
+    """Run the command and return its exit status: 0, or 1 when the daemon cannot be asked or refuses, or is slow."""
+    options = _parser().parse_args(arguments)
+    verb: Callable[[argparse.Namespace], int] = options.run
+    try:
+        return verb(options)
+    except ControlError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    except KeyboardInterrupt:
+        return 0
+    except BrokenPipeError:
+        # Else the interpreter tries once more to write, and complains.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _ENDED_BY_READER
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="carpctl", description="Ask the CARP daemon of this host.")
     parser.add_argument("--version", action="version", version=VERSION)
     default = f"{DEFAULT_RUNTIME_DIR}/{SOCKET_NAME}"
     parser.add_argument("--socket", default=default, metavar="FILE", help="default: %(default)s")
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="status | reload")
-    status = verbs.add_parser("status", help="who is master, and why")
-    status.add_argument("--json", action="store_true", help="for programs")
-    verbs.add_parser("reload", help="read the configuration anew; a broken one changes nothing")
-    options = parser.parse_args(arguments)
-    try:
-        answer = request(options.socket, options.verb)
-    except ControlError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    if options.verb == "status":
-        text = json.dumps(answer, indent=2) if options.json else "\n".join(_paragraph(one) for one in answer)
-        sys.stdout.write(text + "\n" if text else "")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+
+    def add(name: str, run: Callable[[argparse.Namespace], int], summary: str) -> argparse.ArgumentParser:
+        sub = verbs.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
+        sub.add_argument("--json", action="store_true", help="for programs")
+        sub.set_defaults(run=run)
+        return sub
+
+    add("status", _status, "who is master, and why")
+    add("watch", _watch, "status, and then each thing that happens, until interrupted")
+    demote = add("demote", _demote, "leave virtual hosts to other hosts, until promoted or the daemon is restarted")
+    promote = add("promote", _promote, "end that, and be master again if no other host ranks better")
+    maintenance = add("maintenance", _maintenance, "leave everything to other hosts, also after a reboot, or end that")
+    for sub in (demote, promote):
+        sub.add_argument("vips", nargs="*", metavar="VIP", help="names of virtual hosts; all by default")
+    maintenance.add_argument("mode", nargs="?", choices=("on", "off", "status"), default="status")
+    for sub in (demote, promote, maintenance):
+        text = "for how long to wait until it is so; 0 not to wait; default: %(default)g"
+        sub.add_argument("--wait", type=_seconds, default=_WAIT, metavar="SECONDS", help=text)
+    add("reload", _reload, "read the configuration anew; a broken one changes nothing")
+    return parser
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 86400:
+        raise ValueError(text)
+    return value
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(text + "\n" if text else "")
+    sys.stdout.flush()
+
+
+def _print_json(value: object, indent: int | None = 2) -> None:
+    _print(json.dumps(value, indent=indent))
+
+
+def _status(options: argparse.Namespace) -> int:
+    answer = request(options.socket, "status")
+    if options.json:
+        _print_json(answer)
+    else:
+        _print("\n".join(paragraph(one) for one in answer))
     return 0
 
 
-def _paragraph(one: Mapping[str, Any]) -> str:
-    """Say how one virtual host is, so that a person need not know CARP."""
-    state = f"{one['state']}, handing over" if one["leaving"] else one["state"]
-    lines = [
-        f"{one['name']}: {state} for {_duration(one['since'])}: {one['reason']}",
-        f"    {', '.join(one['addresses'])} on {one['interface']}, vhid {one['vhid']}, "
-        f"advertising every {one['advbase']} + {demoted_skew(one['advskew'], one['demotion'])}/256 s",
-    ]
-    if one["master"]:
-        lines.append(f"    the master is {one['master']['source']}, heard {one['master']['age']:.1f} s ago")
-    lines.extend(f"    {_check(check)}" for check in one.get("checks", ()))
-    if one["refused"]:
-        refused = ", ".join(f"{count} by {reason}" for reason, count in sorted(one["refused"].items()))
-        lines.append(f"    advertisements refused: {refused}")
-    return "\n".join(lines)
+def _watch(options: argparse.Namespace) -> int:
+    with Conversation(options.socket, "watch") as conversation:
+        if options.json:
+            _print_json({"event": "status", "status": conversation.answer}, None)
+        else:
+            _print("\n".join(paragraph(one) for one in conversation.answer))
+        while True:
+            event = conversation.next() or {}
+            if options.json:
+                _print_json(event, None)
+            else:
+                _print(happening(event))
 
 
-def _check(check: Mapping[str, Any]) -> str:
-    """Say how one check is."""
-    if check["state"] == "unknown":
-        return f"check {check['name']} ({check['type']}): no result yet"
-    weight = "" if check["state"] == "good" else f", weight {check['weight']}"
-    detail = f": {check['detail']}" if check["detail"] else ""
-    return f"check {check['name']} ({check['type']}): {check['state']} for {_duration(check['since'])}{weight}{detail}"
+def _demote(options: argparse.Namespace) -> int:
+    return _order(options, is_left, vips=options.vips)
 
 
-def _duration(seconds: float) -> str:
-    whole = int(seconds)
-    if seconds < 59.95:
-        return f"{seconds:.1f} s"
-    whole = max(60, whole)
-    parts = [(whole // 86400, "d"), (whole // 3600 % 24, "h"), (whole // 60 % 60, "min"), (whole % 60, "s")]
-    return " ".join(f"{number} {unit}" for number, unit in parts if number)
+def _promote(options: argparse.Namespace) -> int:
+    return _order(options, is_master, vips=options.vips)
+
+
+def _maintenance(options: argparse.Namespace) -> int:
+    if options.mode != "status":
+        return _order(options, is_left if options.mode == "on" else is_free, mode=options.mode)
+    answer = request(options.socket, "maintenance", mode="status")
+    if options.json:
+        _print_json({key: value for key, value in answer.items() if key != "vips"})
+    else:
+        _print(in_maintenance(answer))
+    return 0
+
+
+def _order(options: argparse.Namespace, reached: Callable[[Status], bool], **arguments: Any) -> int:
+    """Give an order, wait until what it is about is so, and tell how that went."""
+    if not options.wait:
+        answer = request(options.socket, options.verb, **arguments)
+        if options.json:
+            _print_json(answer)
+        return 0
+    outcome = order(options.socket, options.verb, reached, options.wait, **arguments)
+    if options.json:
+        found: dict[str, Any] = {"ok": outcome.ok, "took": outcome.took, "failed": outcome.failed}
+        _print_json({**found, "maintenance": outcome.maintenance, "vips": list(outcome.statuses.values())})
+    else:
+        _print("\n".join(successes(options.verb, outcome)))
+        sys.stderr.write("".join(f"{line}\n" for line in failures(outcome)))
+    return 0 if outcome.ok else 1
+
+
+def _reload(options: argparse.Namespace) -> int:
+    answer = request(options.socket, "reload")
+    if options.json:
+        _print_json(answer)
+    return 0
 
 
 if __name__ == "__main__":

@@ -16,8 +16,8 @@ import signal
 import socket
 import time
 from collections.abc import Iterable
-from typing import Any
 
+from .background import Background
 from .config import Config, ConfigError, Vip, load
 from .control import ControlError, ControlServer
 from .events import dispatch
@@ -27,11 +27,14 @@ from .health import Health
 from .interfaces import Interfaces, Obstacle
 from .neighbours import Neighbour
 from .netlink import AddressGone, Link, Missed, Requests, Watch
+from .news import ALARM, RELOAD, News
 from .notify import Notifier
+from .orders import Orders
 from .packet import Address, PacketError
 from .speaker import same_identity
 from .transitions import Event, State
 from .trust import first_step
+from .verbs import Verbs
 from .virtualhost import VirtualHost
 from .wire import Arrival, Wire
 from .wires import Wires
@@ -46,7 +49,7 @@ class Daemon:
     Raises OSError when the system does not let it work, and ControlError when another daemon uses its socket.
     """
 
-    def __init__(self, config_path: str, config: Config, socket_path: str) -> None:
+    def __init__(self, config_path: str, config: Config, socket_path: str, state_dir: str) -> None:
         self._config_path = config_path
         self._guard = Guard()
         # select(2) and not epoll: its timeout counts microseconds, where epoll_wait(2) rounds up to milliseconds.
@@ -61,12 +64,16 @@ class Daemon:
         self._stopping = False
         self._notifier = Notifier()
         self._signals = _signal_socket()
-        self._control = ControlServer(socket_path, self._selector, self._answer)
+        self._health = Health(self._selector, time.monotonic, self._judge)
+        self._background = Background(self._selector)
+        self._orders = Orders(state_dir, self._background, lambda: self._verbs.maintenance_saved())
+        self._orders.load()
+        self._verbs = Verbs(self._everyone, self._health, self._orders, self._reload, self._tell)
+        self._control = ControlServer(socket_path, self._selector, self._verbs.answer)
         self._selector.register(self._guard, selectors.EVENT_READ, self._guard_gone)
         self._selector.register(self._watch, selectors.EVENT_READ, self._read_watch)
         self._selector.register(self._signals, selectors.EVENT_READ, self._read_signals)
         self._interfaces.load(self._requests)
-        self._health = Health(self._selector, time.monotonic, self._judge)
         self._configure(config)
 
     def run(self) -> None:
@@ -113,7 +120,9 @@ class Daemon:
         for host in self._everyone():
             if acted and host.state.holds:
                 host.event(Event.UNHEARD, "the guard gave the addresses up, since the daemon did not work")
-        _log.warning("the guard has %s; it is replaced", "acted" if acted else "died")
+        what = f"the guard has {'acted' if acted else 'died'}; it is replaced"
+        _log.warning("%s", what)
+        self._tell(News(ALARM, "", "", "guard", what))
         self._selector.unregister(self._guard)
         self._guard.replace()
         self._selector.register(self._guard, selectors.EVENT_READ, self._guard_gone)
@@ -163,9 +172,10 @@ class Daemon:
         if self._pending and not self._closing:
             for name, vip in self._pending.items():
                 sequence = first_step(time.time())
-                self._hosts[name] = VirtualHost(vip, self._requests, self._guard, sequence, time.monotonic)
+                self._hosts[name] = VirtualHost(vip, self._requests, self._guard, sequence, time.monotonic, self._tell)
                 self._hosts[name].judge(self._health.verdict(name))
             self._pending = {}
+            self._verbs.obey()
             self._attach_all()
 
     def _attach_all(self) -> None:
@@ -285,14 +295,12 @@ class Daemon:
         self._configure(config)
         self._notifier.tell(f"STATUS={self._summary()}")
         _log.info("reloaded %s", self._config_path)
+        self._tell(News(RELOAD, "", "", self._summary(), f"reloaded {self._config_path}"))
 
-    def _answer(self, verb: str) -> Any:
-        if verb == "status":
-            return [{**host.status(), "checks": self._health.status(host.vip.name)} for host in self._everyone()]
-        if verb == "reload":
-            self._reload()
-            return "reloaded"
-        raise ControlError(f"there is no verb {verb}; known are status and reload")
+    def _tell(self, news: News) -> None:
+        """Tell whoever wants to know."""
+        if self._control.watched:
+            self._control.tell(self._verbs.event(news))
 
     def _summary(self) -> str:
         return f"{len(self._hosts)} virtual host{'' if len(self._hosts) == 1 else 's'}"
@@ -310,6 +318,7 @@ class Daemon:
         self._guard.close()
         self._health.close()
         self._control.close()
+        self._background.close()
         self._wires.keep([])
         self._watch.close()
         self._requests.close()

@@ -154,6 +154,11 @@ class Machine:
         return ""
 
     @property
+    def impaired(self) -> bool:
+        """Whether this host is demoted since its advertisements could not be sent."""
+        return self._standing.impaired
+
+    @property
     def retirement(self) -> str:
         """Why the operator has put this host back, if so."""
         return self._standing.retirement

@@ -34,7 +34,7 @@ class Standing:
     @property
     def demotion(self) -> int:
         """By how much this host ranks lower than it is configured to, 0 to 255."""
-        sending = 0 if self._impaired_at is None else SEND_ERROR_DEMOTION
+        sending = SEND_ERROR_DEMOTION if self.impaired else 0
         retirement = RETIREMENT_DEMOTION if self.retirement else 0
         return min(MOST_DEMOTION, self._checks + sending + retirement)
 
@@ -47,6 +47,11 @@ class Standing:
     def failing(self) -> bool:
         """Whether the last sends failed."""
         return self._failures > 0
+
+    @property
+    def impaired(self) -> bool:
+        """Whether so many sends have failed that it demotes this host."""
+        return self._impaired_at is not None
 
     def judge(self, demotion: int, doubts: int) -> bool:
         """Take in what the checks say, and return whether that changes the demotion.

@@ -15,6 +15,7 @@ from .config import Vip
 from .guard import Guard
 from .neighbours import Neighbour
 from .netlink import Link, Requests
+from .news import ALARM, DEMOTION, STATE, News, nobody
 from .options import Interface
 from .packet import Address, Datagram
 from .rivals import Claim, Rivals
@@ -42,14 +43,24 @@ _REFUSALS = {
 
 
 class VirtualHost:
-    """One virtual host on this host. ``clock`` returns monotonic seconds."""
+    """One virtual host on this host. ``clock`` returns monotonic seconds; ``tell`` is told what happens."""
 
-    def __init__(self, vip: Vip, requests: Requests, guard: Guard, sequence: int, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        vip: Vip,
+        requests: Requests,
+        guard: Guard,
+        sequence: int,
+        clock: Callable[[], float],
+        tell: Callable[[News], None] = nobody,
+    ) -> None:
         self._requests = requests
         self._guard = guard
         self._guarded = False
         self._sign_anew_at = 0  # the sequence number at which the guard's goodbye gets old
         self._clock = clock
+        self._tell = tell
+        self._told_demotion = 0
         self._speaker = Speaker(vip, sequence, clock())
         self._machine = self._speaker.machine
         self._link: Link | None = None
@@ -68,6 +79,11 @@ class VirtualHost:
     def state(self) -> State:
         """Where the election stands."""
         return self._machine.state
+
+    @property
+    def operator(self) -> str:
+        """By whose order this host is demoted, and why; empty if it is not."""
+        return self._machine.retirement
 
     @property
     def ifindex(self) -> int | None:
@@ -219,14 +235,17 @@ class VirtualHost:
 
     def _reason(self) -> str:
         """Say why the state is as it is, and what demotes this host."""
-        machine, verdict = self._machine, self._verdict
+        machine = self._machine
         reason = self.obstacle or machine.fault or machine.reason
-        if not machine.demotion:
-            return reason
-        causes = [verdict.reason] if verdict.demotion else []
-        if machine.demotion > verdict.demotion:
+        return f"{reason}; demoted by {machine.demotion}: {self._demoted_by()}" if machine.demotion else reason
+
+    def _demoted_by(self) -> str:
+        """Say what demotes this host; empty if nothing does."""
+        causes = [self._machine.retirement] if self._machine.retirement else []
+        causes += [self._verdict.reason] if self._verdict.demotion else []
+        if self._machine.impaired:
             causes.append("advertisements could not be sent")
-        return f"{reason}; demoted by {machine.demotion}: {'; '.join(causes)}"
+        return "; ".join(causes)
 
     def _perform(self) -> None:
         actions = self._machine.actions()
@@ -234,6 +253,12 @@ class VirtualHost:
             for action in actions:
                 self._act(action)
             actions = self._machine.actions()  # sending has consequences of its own
+        self._tell_demotion()
+
+    def _tell_demotion(self) -> None:
+        old, self._told_demotion = self._told_demotion, self._machine.demotion
+        if old != self._told_demotion:
+            self._tell(News(DEMOTION, self.vip.name, str(old), str(self._told_demotion), self._demoted_by()))
 
     def _act(self, action: Action) -> None:
         if isinstance(action, Changed):
@@ -242,6 +267,7 @@ class VirtualHost:
                 self._rivals.took_over([address.ip for address in self.vip.addresses], self._clock())
             elif action.old is State.MASTER:
                 self._rivals.gave_up()
+            self._tell(News(STATE, self.vip.name, action.old.value, action.new.value, action.reason))
         elif self._link is None:
             return
         elif isinstance(action, Advertise):
@@ -326,9 +352,10 @@ class VirtualHost:
         if isinstance(about, Claim):
             says = "says to have" if about.conflict else "no longer says to have"
             mac, address = about.mac.hex(":"), about.address
-            _log.warning("%s: another host, with the MAC %s, %s %s", self.vip.name, mac, says, address)
+            text = f"another host, with the MAC {mac}, {says} {address}"
         elif kind in ("send", "hold", "announce", "ask"):
-            _log.warning("%s: %s failed on %s: %s", self.vip.name, kind, self.vip.interface, about)
+            text = f"{kind} failed on {self.vip.interface}: {about}"
         else:
-            why = _REFUSALS.get(kind, f"bad {kind}")
-            _log.warning("%s: an advertisement from %s is not heeded: %s", self.vip.name, about, why)
+            text = f"an advertisement from {about} is not heeded: {_REFUSALS.get(kind, f'bad {kind}')}"
+        _log.warning("%s: %s", self.vip.name, text)
+        self._tell(News(ALARM, self.vip.name, "", kind, text))

@@ -409,10 +409,13 @@ def test_run_hands_over_what_it_was_given(config: Path, socket_dir: Path, monkey
     monkeypatch.setattr(cli, "Daemon", Daemon)
     runtime = socket_dir / "some" / "where"
     assert cli.main(["run", "--config", str(config), "--runtime-dir", str(runtime)]) == 0
-    (path, loaded, control), ran = made
+    (path, loaded, control, state), ran = made
     assert (path, control, ran) == (str(config), f"{runtime}/control.sock", "run")
+    assert state == str(runtime), "two daemons with their own runtime directories do not share what they remember"
     assert [vip.name for vip in loaded.vips] == ["smtp"]
     assert runtime.is_dir()
+    assert cli.main(["run", "--config", str(config), "--runtime-dir", str(runtime), "--state-dir", "/some/state"]) == 0
+    assert made[-2][3] == "/some/state"
 
 
 @pytest.mark.parametrize("failure", [OSError(1, "Operation not permitted"), ControlError("taken")])

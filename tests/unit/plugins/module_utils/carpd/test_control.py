@@ -20,7 +20,14 @@ from typing import Any
 
 import pytest
 from ansible_collections.failover.carp.plugins.module_utils.carpd import control
-from ansible_collections.failover.carp.plugins.module_utils.carpd.control import ControlError, ControlServer, request
+from ansible_collections.failover.carp.plugins.module_utils.carpd.control import (
+    ControlError,
+    ControlServer,
+    Conversation,
+    Items,
+    Request,
+    request,
+)
 from ansible_collections.failover.carp.plugins.module_utils.carpd.events import dispatch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -30,12 +37,18 @@ CLIENTS = 32  # as many as the server talks to at a time
 BAD_REQUEST = {"error": 'a request is one line of JSON such as {"verb": "status"}'}
 
 
-def handle(verb: str) -> Any:
-    if verb == "refuse":
+def handle(asked: Request) -> Any:
+    if asked.verb == "refuse":
         raise ControlError("not now")
-    if verb == "much":
+    if asked.verb == "much":
         return "x" * 4_000_000
-    return [{"asked": verb}]
+    if asked.verb == "list":
+        return Items({"number": number} for number in range(asked.arguments["length"]))
+    if asked.verb == "watch":
+        return Items(iter([{"name": "smtp"}]), watch=True)
+    if asked.verb == "arguments":
+        return [asked.arguments, asked.who]
+    return [{"asked": asked.verb}]
 
 
 class InOrder(selectors.SelectSelector):
@@ -49,7 +62,7 @@ class InOrder(selectors.SelectSelector):
 class Loop:
     """A server in a loop that a test takes through turn by turn."""
 
-    def __init__(self, path: str, handler: Callable[[str], Any] = handle) -> None:
+    def __init__(self, path: str, handler: Callable[[Request], Any] = handle) -> None:
         self.path = path
         self.selector = InOrder()
         self.server = ControlServer(path, self.selector, handler)
@@ -143,6 +156,7 @@ class TestServer:
             b"null",
             b'"verb"',
             b'["verb"]',
+            b'[["verb", "status"]]',
             b'{"Verb": "status"}',
             b'{"verb": "status"',
             b"\0" * 100,
@@ -157,6 +171,16 @@ class TestServer:
     def test_garbage(self, loop: Loop, line: bytes) -> None:
         assert loop.ask(line + b"\n") == BAD_REQUEST
         assert loop.ask(b'{"verb": "status"}\n') == {"result": [{"asked": "status"}]}
+
+    def test_arguments_and_who_asks(self, loop: Loop) -> None:
+        line = b'{"vips": ["smtp"], "verb": "arguments", "mode": "on"}\n'
+        who = "root" if os.getuid() == 0 else f"user {os.getuid()}"
+        assert loop.ask(line) == {"result": [{"vips": ["smtp"], "mode": "on"}, who]}
+
+    @pytest.mark.parametrize("length", [0, 1, 2, 1000])
+    def test_a_list_made_item_by_item(self, loop: Loop, length: int) -> None:
+        line = json.dumps({"verb": "list", "length": length}).encode() + b"\n"
+        assert loop.ask(line) == {"result": [{"number": number} for number in range(length)]}
 
     @pytest.mark.parametrize("verb", [5, None, True, ["x"], {"a": "b"}, "\ud800", "ä", ""])
     def test_any_verb_reaches_the_handler_as_text(self, loop: Loop, verb: object) -> None:
@@ -268,13 +292,145 @@ class TestServer:
             assert loop.ask(b'{"verb": "status"}\n') == {"result": [{"asked": "status"}]}
 
     def test_a_mistake_in_the_handler_is_not_hidden(self, socket_dir: Path) -> None:
-        def broken(_verb: str) -> None:
+        def broken(_request: Request) -> None:
             raise ZeroDivisionError
 
         loop = Loop(str(socket_dir / "control.sock"), broken)
         with pytest.raises(ZeroDivisionError):
             loop.ask(b'{"verb": "status"}\n')
         loop.close()
+
+
+def slow(turns: list[float]) -> Callable[[Request], Items]:
+    """Return a handler whose answer has items that take longer than one turn of the loop may."""
+
+    def items() -> Iterator[int]:
+        for number in range(5):
+            turns.append(time.monotonic())
+            end = time.monotonic() + 0.001
+            while time.monotonic() < end:
+                pass
+            yield number
+
+    return lambda _request: Items(items())
+
+
+class TestManyTurns:
+    def test_a_long_answer_lets_the_loop_do_other_things(self, socket_dir: Path) -> None:
+        made: list[float] = []
+        loop = Loop(str(socket_dir / "control.sock"), slow(made))
+        client = loop.connect()
+        client.sendall(b'{"verb": "x"}\n')
+        counts = []
+        while loop.turn():
+            counts.append(len(made))
+        assert answer(client) == {"result": [0, 1, 2, 3, 4]}
+        assert counts[:7] == [0, 1, 2, 3, 4, 5, 5][: len(counts)], "one item a turn"
+        loop.close()
+
+
+class Watcher:
+    """A client that watches."""
+
+    def __init__(self, loop: Loop) -> None:
+        self.loop = loop
+        self.socket = loop.connect()
+        self.socket.sendall(b'{"verb": "watch"}\n')
+        loop.settle()
+
+    def lines(self) -> list[Any]:
+        self.loop.settle()
+        received = b""
+        try:
+            while data := self.socket.recv(65536):
+                received += data
+        except BlockingIOError:
+            pass
+        assert not received or received.endswith(b"\n")
+        return [json.loads(line) for line in received.splitlines()]
+
+
+class TestWatching:
+    def test_first_the_answer_and_then_what_happens(self, loop: Loop) -> None:
+        assert not loop.server.watched
+        watcher = Watcher(loop)
+        assert loop.server.watched
+        loop.server.tell({"event": 1})
+        loop.server.tell({"event": 2})
+        assert watcher.lines() == [{"result": [{"name": "smtp"}]}, {"event": 1}, {"event": 2}]
+        loop.server.tell({"event": 3})
+        assert watcher.lines() == [{"event": 3}]
+        assert watcher.lines() == []
+        assert not loop.turn(), "and comes to rest in between"
+
+    def test_what_happens_during_the_answer_comes_after_it(self, socket_dir: Path) -> None:
+        def items() -> Iterator[int]:
+            for number in range(3):
+                loop.server.tell({"event": number})
+                yield number
+
+        loop = Loop(str(socket_dir / "control.sock"), lambda _request: Items(items(), watch=True))
+        watcher = Watcher(loop)
+        assert watcher.lines() == [{"result": [0, 1, 2]}, {"event": 0}, {"event": 1}, {"event": 2}]
+        loop.close()
+
+    def test_others_hear_nothing(self, loop: Loop) -> None:
+        client = loop.connect()
+        loop.settle()
+        Watcher(loop)
+        loop.server.tell({"event": 1})
+        client.sendall(b'{"verb": "status"}\n')
+        loop.settle()
+        assert answer(client) == {"result": [{"asked": "status"}]}
+
+    def test_one_that_goes(self, loop: Loop) -> None:
+        watcher = Watcher(loop)
+        watcher.socket.close()
+        loop.settle()
+        assert not loop.server.watched
+        loop.server.tell({"event": 1})
+        assert len(loop.selector.get_map()) == 1
+
+    def test_one_that_goes_as_it_is_told_something(self, loop: Loop) -> None:
+        watcher = Watcher(loop)
+        watcher.socket.close()
+        loop.server.tell({"event": 1})
+        loop.settle()
+        assert not loop.server.watched
+
+    def test_one_that_talks_on(self, loop: Loop) -> None:
+        watcher = Watcher(loop)
+        watcher.socket.sendall(b'{"verb": "status"}\n')
+        loop.server.tell({"event": 1})
+        assert watcher.lines()[1:] == [{"event": 1}]
+
+    def test_one_that_does_not_read_is_sent_away_and_the_others_stay(self, loop: Loop) -> None:
+        mute, watcher = Watcher(loop), Watcher(loop)
+        watcher.lines()
+        count = 0
+        while len(loop.selector.get_map()) == 3:
+            loop.server.tell({"event": count, "reason": "x" * 10_000})
+            assert [event["event"] for event in watcher.lines()] == [count]
+            count += 1
+            assert count < 1000, "it may not keep the daemon's memory for ever"
+        assert loop.server.watched
+        while mute.socket.recv(65536):
+            pass
+
+    def test_too_many(self, loop: Loop) -> None:
+        watchers = [Watcher(loop) for _number in range(8)]
+        assert Watcher(loop).lines() == [{"error": "8 clients watch already, and there may not be more"}]
+        watchers[0].socket.close()
+        loop.settle()
+        assert "result" in Watcher(loop).lines()[0]
+
+    def test_a_flood_of_clients_does_not_push_them_out(self, loop: Loop) -> None:
+        watcher = Watcher(loop)
+        for _number in range(2 * CLIENTS):
+            loop.connect()
+            loop.settle()
+        loop.server.tell({"event": 1})
+        assert watcher.lines()[1:] == [{"event": 1}]
 
 
 class TestSocketFile:
@@ -409,6 +565,48 @@ class TestRequest:
             assert request(loop.path, 'a "quoted"\nverb') == [{"asked": 'a "quoted"\nverb'}]
             assert request(loop.path, "much") == "x" * 4_000_000
 
+    def test_arguments(self, loop: Loop) -> None:
+        with running(loop):
+            assert request(loop.path, "arguments", 5.0, vips=["smtp"])[0] == {"vips": ["smtp"]}
+
+    def test_watching(self, socket_dir: Path) -> None:
+        def behave(asked: Request) -> Any:
+            if asked.verb == "happen":
+                loop.server.tell({"event": 1})
+                loop.server.tell({"event": 2, "reason": "x" * 100_000})
+            return handle(asked)
+
+        loop = Loop(str(socket_dir / "control.sock"), behave)
+        with running(loop), Conversation(loop.path, "watch") as conversation:
+            assert conversation.answer == [{"name": "smtp"}]
+            assert conversation.next(time.monotonic() + 0.01) is None
+            assert conversation.next(time.monotonic() - 1) is None
+            request(loop.path, "happen")
+            assert conversation.next(time.monotonic() + PATIENCE) == {"event": 1}
+            assert conversation.next(None)["event"] == 2
+        loop.close()
+
+    @pytest.mark.parametrize(
+        ("line", "message"),
+        [
+            (b"", "tells nothing any more: it broke off"),
+            (b'{"event": ', "tells nothing any more: it broke off"),
+            (b"event\n", "tells nothing any more"),
+            (b"[1]\n", "what listens on"),
+        ],
+    )
+    def test_watching_what_is_no_daemon(self, socket_dir: Path, line: bytes, message: str) -> None:
+        def behave(client: socket.socket, _ended: threading.Event) -> None:
+            client.sendall(b'{"result": []}\n' + line)
+
+        path = socket_dir / "control.sock"
+        with (
+            peer(path, behave),
+            Conversation(str(path), "watch") as conversation,
+            pytest.raises(ControlError, match=message),
+        ):
+            conversation.next(time.monotonic() + PATIENCE)
+
     def test_refusal(self, loop: Loop) -> None:
         with running(loop), pytest.raises(ControlError, match=r"^not now$"):
             request(loop.path, "refuse")
@@ -436,7 +634,7 @@ class TestRequest:
         monkeypatch.setattr(control.socket, "socket", Forbidden)
         with pytest.raises(ControlError) as caught:
             request("/run/carpd/control.sock", "status")
-        assert str(caught.value) == "/run/carpd/control.sock is for root and the daemon's group"
+        assert str(caught.value) == "/run/carpd/control.sock is for root and its group"
 
     @pytest.mark.parametrize("path", ["x" * 200, "a\0b", "/dev/null/control.sock"])
     def test_what_can_be_no_socket(self, path: str) -> None:

@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 import json
+import re
+import time
 from typing import Any
 
 import pytest
-from ansible_collections.failover.carp.plugins.module_utils.carpd import ctl
+from ansible_collections.failover.carp.plugins.module_utils.carpd import ctl, phrases, waiting
 from ansible_collections.failover.carp.plugins.module_utils.carpd.control import ControlError
 from ansible_collections.failover.carp.plugins.module_utils.carpd.version import VERSION
 from hypothesis import given
@@ -31,6 +33,7 @@ MASTER: dict[str, Any] = {
     "master": None,
     "reason": "no advertisement for 3.078 s",
     "refused": {},
+    "operator": "",
 }
 BACKUP: dict[str, Any] = {
     **MASTER,
@@ -44,7 +47,7 @@ BACKUP: dict[str, Any] = {
 }
 
 
-def fail(error: Exception) -> None:
+def fail(error: BaseException) -> None:
     raise error
 
 
@@ -52,11 +55,11 @@ class Daemon:
     """Answers in place of the daemon."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[str, str]] = []
+        self.asked: list[tuple[object, ...]] = []
         self.answer: object = []
 
-    def request(self, path: str, verb: str) -> object:
-        self.asked.append((path, verb))
+    def request(self, path: str, verb: str, **arguments: object) -> object:
+        self.asked.append((path, verb, *arguments.items()))
         if isinstance(self.answer, Exception):
             fail(self.answer)
         return self.answer
@@ -136,7 +139,7 @@ def test_reload(daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr() == ("", "")
 
 
-@pytest.mark.parametrize("arguments", [["status"], ["status", "--json"], ["reload"]])
+@pytest.mark.parametrize("arguments", [["status"], ["status", "--json"], ["reload"], ["maintenance"]])
 def test_a_refusal(daemon: Daemon, capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
     daemon.answer = ControlError("no daemon runs here: there is no /run/carpd/control.sock")
     assert ctl.main(arguments) == 1
@@ -151,7 +154,18 @@ def test_version(daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["stat"], ["status", "x"], ["reload", "--json"], ["--socket"], ["-x", "status"]]
+    "arguments",
+    [
+        [],
+        ["stat"],
+        ["status", "x"],
+        ["--socket"],
+        ["-x", "status"],
+        ["maintenance", "maybe"],
+        ["demote", "--wait"],
+        ["demote", "--wait", "-1"],
+        ["promote", "--wait", "soon"],
+    ],
 )
 def test_usage(daemon: Daemon, capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as caught:
@@ -166,7 +180,7 @@ def test_help_names_every_verb(daemon: Daemon, capsys: pytest.CaptureFixture[str
         ctl.main(["--help"])
     assert caught.value.code == 0
     shown = capsys.readouterr().out
-    assert all(text in shown for text in ("status", "reload", "/run/carpd/control.sock"))
+    assert all(text in shown for text in ("status", "watch", "demote", "promote", "maintenance", "reload", "/run/"))
 
 
 def since(daemon: Daemon, capsys: pytest.CaptureFixture[str], seconds: float) -> str:
@@ -201,6 +215,215 @@ def test_durations(daemon: Daemon, capsys: pytest.CaptureFixture[str], seconds: 
 @given(st.integers(60, 10**9))
 def test_durations_add_up(seconds: int) -> None:
     factors = {"d": 86400, "h": 3600, "min": 60, "s": 1}
-    words = ctl._duration(seconds).split()
+    words = phrases.duration(seconds).split()
     assert sum(int(number) * factors[unit] for number, unit in zip(words[::2], words[1::2])) == seconds
     assert "0" not in words[::2]
+
+
+class Watched:
+    """Answers in place of a daemon that is watched: what it says first, and what happens then."""
+
+    def __init__(self, daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.before: list[dict[str, Any]] = [MASTER]
+        self.events: list[dict[str, Any] | None] = []
+        self.waits: list[float | None] = []
+        self.daemon = daemon
+        daemon.answer = {"vips": ["smtp"]}
+        for module in (ctl, waiting):
+            monkeypatch.setattr(module, "Conversation", lambda _path, _verb: self)
+            monkeypatch.setattr(module, "request", daemon.request)
+
+    @property
+    def answer(self) -> list[dict[str, Any]]:
+        return self.before
+
+    def __enter__(self) -> Watched:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        return
+
+    def next(self, deadline: float | None = None) -> dict[str, Any] | None:
+        self.waits.append(deadline)
+        if not self.events:
+            raise ControlError("the daemon behind it tells nothing any more: it broke off")
+        return self.events.pop(0)
+
+    def happens(self, kind: str, old: str, new: str, reason: str = "", **changed: Any) -> None:
+        event = {"event": kind, "at": 1700000000.25, "name": "smtp", "old": old, "new": new, "reason": reason}
+        self.events.append({**event, "status": {**self.before[0], **changed}} if changed else event)
+
+
+@pytest.fixture(name="watched")
+def watched_(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> Watched:
+    return Watched(daemon, monkeypatch)
+
+
+DEMOTED = {"operator": "demoted by root", "demotion": 240}
+PEER = {"source": "172.17.0.76", "advbase": 1, "advskew": 20, "age": 0.0}
+
+
+class TestOrders:
+    def test_a_master_hands_over(self, watched: Watched, capsys: pytest.CaptureFixture[str]) -> None:
+        watched.happens("order", "", "demoted by root", **DEMOTED)
+        watched.happens("state", "MASTER", "BACKUP", **DEMOTED, state="BACKUP", master=PEER)
+        assert ctl.main(["demote", "smtp"]) == 0
+        assert watched.daemon.asked == [("/run/carpd/control.sock", "demote", ("vips", ["smtp"]))]
+        out, err = capsys.readouterr()
+        assert re.fullmatch(r"smtp: handed over in 0\.\d{3} s; the master is now 172\.17\.0\.76\n", out)
+        assert err == ""
+
+    def test_a_backup_is_left_as_it_is(self, watched: Watched, capsys: pytest.CaptureFixture[str]) -> None:
+        watched.before = [{**MASTER, "state": "BACKUP"}]
+        watched.happens("order", "", "demoted by root", **DEMOTED)
+        assert ctl.main(["demote"]) == 0
+        assert capsys.readouterr() == ("smtp: left to others; it was not master here\n", "")
+
+    def test_nobody_takes_over_in_time(self, watched: Watched, capsys: pytest.CaptureFixture[str]) -> None:
+        watched.happens("order", "", "demoted by root", **DEMOTED)
+        watched.events.append(None)
+        assert ctl.main(["demote", "--wait", "2.5", "smtp"]) == 1
+        assert capsys.readouterr() == ("", "smtp: still MASTER after 2.5 s: no advertisement for 3.078 s\n")
+
+    def test_nobody_takes_over_at_all(self, watched: Watched, capsys: pytest.CaptureFixture[str]) -> None:
+        reason = "no other host took over within 2.0 s"
+        watched.happens("state", "LEAVING", "MASTER", reason, **DEMOTED)
+        assert ctl.main(["demote"]) == 1
+        assert capsys.readouterr() == ("", f"smtp: {reason}\n")
+
+    def test_those_that_it_is_not_about_are_not_waited_for(self, watched: Watched) -> None:
+        watched.before = [{**MASTER, **DEMOTED, "state": "BACKUP"}, {**MASTER, "name": "imap"}]
+        assert ctl.main(["demote", "smtp"]) == 0
+        assert watched.waits == []
+
+    def test_promote(self, watched: Watched, capsys: pytest.CaptureFixture[str]) -> None:
+        watched.before = [{**MASTER, **DEMOTED, "state": "BACKUP"}]
+        watched.happens("order", "demoted by root", "", operator="")
+        watched.happens("state", "BACKUP", "MASTER", operator="", state="MASTER")
+        assert ctl.main(["promote", "smtp"]) == 0
+        assert re.fullmatch(r"smtp: master here after 0\.\d{3} s\n", capsys.readouterr().out)
+
+    def test_promote_where_it_is_master(self, watched: Watched, capsys: pytest.CaptureFixture[str]) -> None:
+        assert ctl.main(["promote"]) == 0
+        assert capsys.readouterr().out == "smtp: was master here already\n"
+
+    def test_a_refusal(self, watched: Watched, capsys: pytest.CaptureFixture[str]) -> None:
+        watched.daemon.answer = ControlError("smtp: 172.17.0.76 ranks better")
+        assert ctl.main(["promote"]) == 1
+        assert capsys.readouterr() == ("", "smtp: 172.17.0.76 ranks better\n")
+
+    def test_the_daemon_ends_meanwhile(self, watched: Watched, capsys: pytest.CaptureFixture[str]) -> None:
+        assert ctl.main(["demote"]) == 1
+        assert "tells nothing any more" in capsys.readouterr().err
+
+    def test_without_waiting(self, watched: Watched, capsys: pytest.CaptureFixture[str]) -> None:
+        assert ctl.main(["demote", "--wait", "0"]) == 0
+        assert (watched.waits, capsys.readouterr()) == ([], ("", ""))
+
+    def test_for_programs(self, watched: Watched, capsys: pytest.CaptureFixture[str]) -> None:
+        watched.happens("state", "MASTER", "BACKUP", **DEMOTED, state="BACKUP", master=PEER)
+        assert ctl.main(["demote", "--json"]) == 0
+        told = json.loads(capsys.readouterr().out)
+        assert (told["ok"], told["failed"], told["maintenance"]) == (True, {}, None)
+        assert 0 <= told["took"]["smtp"] < 10
+        assert [(one["name"], one["state"]) for one in told["vips"]] == [("smtp", "BACKUP")]
+
+
+class TestMaintenance:
+    def answer(self, watched: Watched, on: bool, saved: bool | None = None, error: str = "") -> dict[str, Any]:
+        state = {"on": on, "by": "root" if on else "", "saved": saved, "error": error}
+        watched.daemon.answer = {**state, "vips": ["smtp"]}
+        return state
+
+    def test_on(self, watched: Watched, capsys: pytest.CaptureFixture[str]) -> None:
+        state = self.answer(watched, True)
+        watched.happens("state", "MASTER", "BACKUP", **DEMOTED, state="BACKUP")
+        watched.events.append({"event": "maintenance", "name": "", "maintenance": {**state, "saved": True}})
+        assert ctl.main(["maintenance", "on"]) == 0
+        assert watched.daemon.asked[0][1:] == ("maintenance", ("mode", "on"))
+        handed, told = capsys.readouterr().out.splitlines()
+        assert handed.startswith("smtp: handed over in ")
+        assert told == "this host is in maintenance, also after a restart, until carpctl maintenance off"
+
+    def test_off(self, watched: Watched, capsys: pytest.CaptureFixture[str]) -> None:
+        self.answer(watched, False, True)
+        watched.before = [{**MASTER, **DEMOTED, "state": "BACKUP"}]
+        watched.happens("order", "x", "", operator="", state="BACKUP")
+        assert ctl.main(["maintenance", "off"]) == 0
+        assert capsys.readouterr().out.splitlines() == [
+            "smtp: no longer demoted by order",
+            "this host is no longer in maintenance",
+        ]
+
+    def test_it_cannot_be_saved(self, watched: Watched, capsys: pytest.CaptureFixture[str]) -> None:
+        state = self.answer(watched, True)
+        watched.before = []
+        told = {**state, "saved": False, "error": "/x cannot be written: Read-only file system"}
+        watched.events.append({"event": "maintenance", "name": "", "maintenance": told})
+        assert ctl.main(["maintenance", "on"]) == 1
+        message = "maintenance ends when the daemon is restarted: /x cannot be written: Read-only file system\n"
+        assert capsys.readouterr() == ("", message)
+
+    def test_a_disk_that_hangs(self, watched: Watched, capsys: pytest.CaptureFixture[str]) -> None:
+        self.answer(watched, True)
+        watched.before, watched.events = [], [None]
+        assert ctl.main(["maintenance", "on", "--wait", "1"]) == 1
+        assert capsys.readouterr().err.endswith(": the disk took longer than 1 s\n")
+
+    @pytest.mark.parametrize(
+        ("on", "error", "text"),
+        [
+            (True, "", "this host is in maintenance, as ordered by root\n"),
+            (False, "", "this host is not in maintenance\n"),
+            (True, "no", "this host is in maintenance, as ordered by root, until the daemon is restarted: no\n"),
+        ],
+    )
+    def test_status(
+        self, watched: Watched, capsys: pytest.CaptureFixture[str], on: bool, error: str, text: str
+    ) -> None:
+        state = self.answer(watched, on, not error, error)
+        assert ctl.main(["maintenance"]) == 0
+        assert capsys.readouterr() == (text, "")
+        assert ctl.main(["maintenance", "status", "--json"]) == 0
+        assert json.loads(capsys.readouterr().out) == state
+
+
+class TestWatch:
+    def test_for_people(
+        self, watched: Watched, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("TZ", "UTC")
+        time.tzset()
+        watched.happens("state", "BACKUP", "MASTER", "it was silent")
+        watched.happens("demotion", "0", "100", "check web fails: no")
+        watched.happens("demotion", "100", "0")
+        watched.happens("order", "", "demoted by root")
+        watched.happens("order", "demoted by root", "")
+        watched.happens("alarm", "", "digest", "its digest is wrong")
+        watched.events.append({**watched.events[0], "event": "maintenance", "name": "", "new": "on", "reason": ""})
+        watched.events.append({**watched.events[0], "event": "reload", "name": "", "reason": "reloaded x"})
+        assert ctl.main(["watch"]) == 1, "the daemon has ended"
+        out, err = capsys.readouterr()
+        assert err == "the daemon behind it tells nothing any more: it broke off\n"
+        assert out.splitlines()[0] == "smtp: MASTER for 12.3 s: no advertisement for 3.078 s"
+        assert out.splitlines()[2:] == [
+            "22:13:20.250 smtp: BACKUP -> MASTER: it was silent",
+            "22:13:20.250 smtp: demotion 0 -> 100: check web fails: no",
+            "22:13:20.250 smtp: demotion 100 -> 0",
+            "22:13:20.250 smtp: demoted by root",
+            "22:13:20.250 smtp: no longer demoted by order",
+            "22:13:20.250 smtp: alarm: its digest is wrong",
+            "22:13:20.250 maintenance is on",
+            "22:13:20.250 reloaded x",
+        ]
+
+    def test_for_programs(self, watched: Watched, capsys: pytest.CaptureFixture[str]) -> None:
+        watched.happens("state", "BACKUP", "MASTER", "it was silent")
+        event = watched.events[0]
+        assert ctl.main(["watch", "--json"]) == 1
+        lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        assert lines == [{"event": "status", "status": [MASTER]}, event]
+
+    def test_until_interrupted(self, watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(watched, "next", lambda: fail(KeyboardInterrupt()))
+        assert ctl.main(["watch"]) == 0

@@ -24,6 +24,12 @@ import pytest
 from ansible_collections.failover.carp.plugins.module_utils.carpd import daemon as daemon_module
 from ansible_collections.failover.carp.plugins.module_utils.carpd import wires as wires_module
 from ansible_collections.failover.carp.plugins.module_utils.carpd.config import Vip, load
+from ansible_collections.failover.carp.plugins.module_utils.carpd.control import (
+    ControlError,
+    ControlServer,
+    Items,
+    Request,
+)
 from ansible_collections.failover.carp.plugins.module_utils.carpd.daemon import Daemon
 from ansible_collections.failover.carp.plugins.module_utils.carpd.digest import Digest
 from ansible_collections.failover.carp.plugins.module_utils.carpd.neighbours import Neighbour
@@ -88,7 +94,12 @@ class World:
         self.wires[-1].put(Datagram(PEER, GROUPS[4], payload))
 
     def states(self) -> dict[str, str]:
-        return {one["name"]: one["state"] for one in self.daemon._answer("status")}
+        return {one["name"]: one["state"] for one in self.ask("status")}
+
+    def ask(self, verb: str, **arguments: Any) -> Any:
+        """Ask the daemon as a client would, within a turn of the loop; a list comes whole."""
+        answer = self.daemon._verbs.answer(Request(verb, arguments, "root"))
+        return list(answer) if isinstance(answer, Items) else answer
 
 
 class Watch:
@@ -253,6 +264,7 @@ def world_(
     monkeypatch.setattr(daemon_module, "_signal_socket", lambda: world.signalled)
     monkeypatch.setattr(wires_module, "Wire", lambda *arguments: Wire(world, *arguments))
     world.socket = str(socket_dir / "control.sock")
+    world.state = str(tmp_path / "state")
     yield world
     root.setLevel(level)
     for one in (world.watch, world.guard, world.signals, world.signalled, *world.wires):
@@ -265,7 +277,7 @@ def run(world: World, monkeypatch: pytest.MonkeyPatch, tell: Callable[[], Story]
     selector.world, selector.story = world, tell()
     kinds = SimpleNamespace(SelectSelector=lambda: selector, EVENT_READ=selectors.EVENT_READ)
     monkeypatch.setattr(daemon_module, "selectors", kinds)
-    world.daemon = Daemon(str(world.config), load(str(world.config)), world.socket)
+    world.daemon = Daemon(str(world.config), load(str(world.config)), world.socket, world.state)
     world.daemon.run()
     assert selector.over or next(selector.story, selector) is selector, "the daemon ended before the story"
     assert not Path(world.socket).exists()
@@ -470,7 +482,7 @@ class TestInterfaces:
 
         def tell() -> Story:
             yield
-            (one,) = world.daemon._answer("status")
+            (one,) = world.ask("status")
             assert (one["state"], one["reason"]) == ("INIT", "eth1 cannot be used: Operation not permitted")
 
         play(tell)
@@ -534,7 +546,7 @@ class TestAddresses:
             yield
             yield
             assert world.states() == {"smtp": "INIT"}
-            assert world.daemon._answer("status")[0]["reason"] == "eth1 has no IPv4 address of its own"
+            assert world.ask("status")[0]["reason"] == "eth1 has no IPv4 address of its own"
 
         play(tell)
 
@@ -563,7 +575,7 @@ class TestPackets:
             world.arrive()
             yield
             yield
-            (one,) = world.daemon._answer("status")
+            (one,) = world.ask("status")
             assert one["refused"] == {}
             assert one["master"]["source"] == str(PEER)
 
@@ -577,7 +589,7 @@ class TestPackets:
             world.arrive(vhid=2, address="172.17.0.73")
             yield
             yield
-            masters = {one["name"]: bool(one["master"]) for one in world.daemon._answer("status")}
+            masters = {one["name"]: bool(one["master"]) for one in world.ask("status")}
             assert masters == {"smtp": False, "imap": True}
             assert len(world.wires) == 1, "they share their wire"
 
@@ -620,12 +632,12 @@ class TestReload:
             yield
             yield
             assert world.take()[0] == "send 1:255/255"
-            assert [one["vhid"] for one in world.daemon._answer("status")] == [1]
+            assert [one["vhid"] for one in world.ask("status")] == [1]
             world.arrive(advskew=100)
             yield
             yield
             assert world.take() == ["release 3 172.17.0.74/20"]
-            assert [(one["vhid"], one["state"]) for one in world.daemon._answer("status")] == [(5, "BACKUP")]
+            assert [(one["vhid"], one["state"]) for one in world.ask("status")] == [(5, "BACKUP")]
 
         play(tell)
 
@@ -742,3 +754,107 @@ class TestGuard:
             assert world.take() == ["release 3 172.17.0.74/20"]
 
         play(tell)
+
+
+class TestOrders:
+    def test_demoted_it_tells_so_at_once_until_it_is_promoted(self, world: World, play: Play) -> None:
+        def tell() -> Story:
+            yield from until_master(world)
+            world.take()
+            assert world.ask("demote") == {"vips": ["smtp"]}
+            assert world.take()[:1] == ["send 1:1/240"]
+            (one,) = world.ask("status")
+            assert (one["operator"], one["demotion"]) == ("demoted by root", 240)
+            assert one["reason"].endswith("; demoted by 240: demoted by root")
+            assert world.ask("promote", vips=["smtp"]) == {"vips": ["smtp"]}
+            (one,) = world.ask("status")
+            assert (one["operator"], one["demotion"], one["state"]) == ("", 0, "MASTER")
+            yield
+
+        play(tell)
+
+    @pytest.mark.parametrize("verb", ["demote", "promote"])
+    @pytest.mark.parametrize(
+        ("vips", "message"),
+        [
+            (["smtp", "pop"], "there is no virtual host pop; known are smtp"),
+            ("smtp", "vips is a list of names"),
+            ([1], "vips is a list of names"),
+            ({"smtp": 1}, "vips is a list of names"),
+        ],
+    )
+    def test_of_what_there_is_not(self, world: World, play: Play, verb: str, vips: object, message: str) -> None:
+        def tell() -> Story:
+            yield
+            with pytest.raises(ControlError, match=message):
+                world.ask(verb, vips=vips)
+            assert world.ask("status")[0]["operator"] == ""
+
+        play(tell)
+
+    def test_maintenance_holds_for_what_a_reload_adds(self, world: World, play: Play) -> None:
+        def tell() -> Story:
+            yield
+            answer = world.ask("maintenance", mode="on")
+            assert (answer["on"], answer["by"], answer["vips"]) == (True, "root", ["smtp"])
+            world.config.write_text(SMTP + IMAP)
+            world.send(signal.SIGHUP)
+            yield
+            yield
+            reason = "this host is in maintenance, as ordered by root"
+            assert [one["operator"] for one in world.ask("status")] == [reason, reason]
+            with pytest.raises(ControlError, match="this host is in maintenance, as ordered by root: end that first"):
+                world.ask("promote")
+            world.ask("maintenance", mode="off")
+            assert [one["operator"] for one in world.ask("status")] == ["", ""]
+
+        play(tell)
+        assert not (Path(world.state) / "maintenance").exists()
+
+    def test_maintenance_outlives_the_daemon(self, world: World, play: Play) -> None:
+        Path(world.state).mkdir()
+        (Path(world.state) / "maintenance").write_text("user 7\n")
+
+        def tell() -> Story:
+            yield
+            assert world.ask("maintenance")["by"] == "user 7"
+            assert world.ask("status")[0]["demotion"] == 240
+
+        play(tell)
+
+    def test_maintenance_is_on_off_or_status(self, world: World, play: Play) -> None:
+        def tell() -> Story:
+            yield
+            with pytest.raises(ControlError, match="maintenance is on, off or status"):
+                world.ask("maintenance", mode="maybe")
+
+        play(tell)
+
+    def test_who_watches_hears_of_it(self, world: World, play: Play) -> None:
+        told: list[dict[str, Any]] = []
+
+        def tell() -> Story:
+            yield
+            server = world.daemon._control
+            server.tell = told.append
+            type(server).watched = property(lambda _self: True)
+            yield from until_master(world)
+            world.ask("demote")
+            world.daemon._reload()
+            yield
+
+        watched = ControlServer.watched
+        try:
+            play(tell)
+        finally:
+            ControlServer.watched = watched
+        kinds = [(one["event"], one["name"], one["old"], one["new"]) for one in told]
+        assert kinds[:5] == [
+            ("state", "smtp", "BACKUP", "MASTER"),
+            ("state", "smtp", "MASTER", "LEAVING"),
+            ("demotion", "smtp", "0", "240"),
+            ("order", "smtp", "", "demoted by root"),
+            ("reload", "", "", "1 virtual host"),
+        ]
+        assert [one["status"]["state"] for one in told[:4]] == ["MASTER"] * 4
+        assert all(one["at"] > 1e9 for one in told)
