@@ -13,13 +13,13 @@ import glob
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Any, Callable
 
 from .checkconfig import Check, parse_check, settle
 from .options import CARPD_OPTIONS, NAME_RULE, PASSWORD_MAX, PASSWORD_RULE, VIP_OPTIONS, Interface, valid_name
 from .packet import Address
+from .records import dataclass
 from .sections import HIDDEN, Problem, as_text, parse_section, unknown
 
 _SECTIONS = ["carpd", "vip NAME", "check NAME"]

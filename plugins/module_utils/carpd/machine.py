@@ -10,10 +10,10 @@ actions, and tells whether an advertisement really left. All times are seconds o
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Union
 
 from .packet import BOW_OUT, Address, Advertisement
+from .records import dataclass
 from .standing import Standing, demoted_skew
 from .transitions import TRANSITIONS, Event, Reaction, State
 

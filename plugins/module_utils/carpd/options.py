@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass
 from typing import Callable, Union
 
+from .records import dataclass
 from .targets import TARGETS, parse_interface
 
 Interface = Union[ipaddress.IPv4Interface, ipaddress.IPv6Interface]

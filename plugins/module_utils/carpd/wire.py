@@ -72,7 +72,7 @@ class Wire:
 
     def send(self, packet: bytes) -> None:
         """Send an IP packet to the group. Raises OSError; BlockingIOError when the queue is full."""
-        self._socket.sendto(packet, _group_address(self.name, self.version))
+        self._socket.sendto(packet, group_address(self.name, self.version))
 
     def announce(self, address: Address) -> None:
         """Tell the segment that the address is at our MAC. Raises OSError."""
@@ -85,13 +85,8 @@ class Wire:
         self._membership.close()
 
 
-def send_once(interface: str, packet: bytes) -> None:
-    """Send one IP packet to the group, from a process that has no wire. Raises OSError."""
-    with socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC, 0) as sock:
-        sock.sendto(packet, _group_address(interface, packet[0] >> 4))
-
-
-def _group_address(interface: str, version: int) -> tuple[str, int, int, int, bytes]:
+def group_address(interface: str, version: int) -> tuple[str, int, int, int, bytes]:
+    """Return where a packet socket sends what is for the group of an IP version."""
     return (interface, _ETHERTYPES[version], 0, 0, group_mac(GROUPS[version]))
 
 
