@@ -9,13 +9,13 @@ addresses on a lease and removes them up to half a second late, whatever becomes
 
 from __future__ import annotations
 
-import dataclasses
 from ipaddress import IPv4Address
 from typing import Callable
 
 from carpd.actions import Advertise, Changed, Hold, Release
 from carpd.config import Vip
 from carpd.packet import Datagram
+from carpd.records import replace
 from carpd.speaker import Speaker
 from carpd.transitions import Event, State
 from world import Segment, World
@@ -146,7 +146,7 @@ class Host:
 
     def reconfigure(self, **changes: int) -> None:
         """Change timing or policy in the running daemon."""
-        self.vip = dataclasses.replace(self.vip, **changes)
+        self.vip = replace(self.vip, **changes)
         vip = self.vip
         self._tell(lambda speaker: speaker.reconfigure(vip, self.clock()))
 

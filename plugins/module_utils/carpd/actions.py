@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Union
 
 from .packet import Address
+from .records import dataclass
 from .transitions import State
 
 

@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
 
 from .options import CHECK_OPTIONS, NAME_RULE, valid_name
+from .records import dataclass, replace
 from .sections import Problem, as_text, parse_section
 from .targets import TARGETS
 

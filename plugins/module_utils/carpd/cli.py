@@ -1,79 +1,132 @@
 # Copyright (c) 2026 The failover.carp authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The command ``carpd``: run the daemon, check a configuration, or remove the addresses that a dead daemon left."""
+"""The command ``carpd``: run the daemon, check a configuration, or remove the addresses that a dead daemon left.
+
+What it needs is imported where it is needed: the guard is forked first, while this process is still small.
+"""
 
 from __future__ import annotations
 
-import argparse
-import logging
 import os
 import sys
-from collections.abc import Sequence
-from contextlib import closing
 
-from .config import Config, ConfigError, load
-from .control import ControlError
-from .daemon import Daemon
-from .logs import LogWriter
-from .netlink import Requests
-from .realtime import become_realtime
+from .sentry import Sentry
 from .version import VERSION
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .config import Config
 
 DEFAULT_CONFIG = "/etc/carpd/carpd.conf"
 DEFAULT_RUNTIME_DIR = "/run/carpd"
 DEFAULT_STATE_DIR = "/var/lib/carpd"
 SOCKET_NAME = "control.sock"
 
-_log = logging.getLogger(__name__)
+
+# What ``run`` may be told, by option: what stands for the value in the help, and the default.
+_RUN_OPTIONS = {
+    "--config": ("FILE", DEFAULT_CONFIG),
+    "--runtime-dir": ("DIR", DEFAULT_RUNTIME_DIR),
+    "--state-dir": ("DIR", ""),
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status: 0, 1 for a failure of the system, 2 for a wrong configuration."""
-    parser = argparse.ArgumentParser(prog="carpd", description="Keep addresses on one of several hosts, by CARP.")
-    parser.add_argument("--version", action="version", version=VERSION)
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="run | check | release")
-    for verb, summary in (
-        ("run", "run in the foreground until SIGTERM"),
-        ("check", "say nothing if the configuration is right, else every mistake, one a line"),
-        ("release", "remove the addresses that a dead daemon left"),
-    ):
-        sub = verbs.add_parser(verb, help=summary, description=summary)
-        sub.add_argument("--config", default=DEFAULT_CONFIG, metavar="FILE", help="default: %(default)s")
-        if verb == "run":
-            sub.add_argument("--runtime-dir", default=DEFAULT_RUNTIME_DIR, metavar="DIR", help="default: %(default)s")
-            default = f"default: {DEFAULT_STATE_DIR}, or the runtime directory if that is another one"
-            sub.add_argument("--state-dir", metavar="DIR", help=f"for what outlives a restart; {default}")
-    options = parser.parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    if words[:1] != ["run"]:
+        return _obey(words, None)
+    sentry = Sentry()
     try:
-        config = load(options.config)
+        return _obey(words, sentry)
+    finally:
+        sentry.close()
+
+
+def _obey(words: Sequence[str], sentry: Sentry | None) -> int:
+    from .config import ConfigError, load
+
+    verb, options = _plain(words) or _parse(words)
+    try:
+        config = load(options["--config"])
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    if options.verb == "run":
-        usual = options.runtime_dir == DEFAULT_RUNTIME_DIR
-        state_dir = options.state_dir or (DEFAULT_STATE_DIR if usual else options.runtime_dir)
-        return _run(options.config, config, options.runtime_dir, state_dir)
-    if options.verb == "release":
+    if sentry is not None:
+        usual = options["--runtime-dir"] == DEFAULT_RUNTIME_DIR
+        state_dir = options["--state-dir"] or (DEFAULT_STATE_DIR if usual else options["--runtime-dir"])
+        return _run(options["--config"], config, options["--runtime-dir"], state_dir, sentry)
+    if verb == "release":
         return _release(config)
     return 0
 
 
-def _run(path: str, config: Config, runtime_dir: str, state_dir: str) -> int:
+def _plain(words: Sequence[str]) -> tuple[str, dict[str, str]] | None:
+    """Read ``run`` with whole options and their values, as a service manager gives them; None for anything else.
+
+    ``_parse`` would read that, too, but what it loads takes 1.2 MB, which the daemon would keep to its end.
+    """
+    names, values = words[1::2], words[2::2]
+    if words[:1] != ["run"] or len(names) != len(values) or not _RUN_OPTIONS.keys() >= set(names):
+        return None
+    if any(value.startswith("-") for value in values):
+        return None
+    defaults = {name: default for name, (_what, default) in _RUN_OPTIONS.items()}
+    return "run", {**defaults, **dict(zip(names, values))}
+
+
+def _parse(words: Sequence[str]) -> tuple[str, dict[str, str]]:
+    """Read any command line; help and mistakes end the process."""
+    import argparse
+
+    parser = argparse.ArgumentParser(prog="carpd", description="Keep addresses on one of several hosts, by CARP.")
+    parser.add_argument("--version", action="version", version=VERSION)
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="run | check | release")
+    for verb, names, summary in (
+        ("run", list(_RUN_OPTIONS), "run in the foreground until SIGTERM"),
+        ("check", ["--config"], "say nothing if the configuration is right, else every mistake, one a line"),
+        ("release", ["--config"], "remove the addresses that a dead daemon left"),
+    ):
+        sub = verbs.add_parser(verb, help=summary, description=summary)
+        for name in names:
+            what, default = _RUN_OPTIONS[name]
+            shown = default or f"{DEFAULT_STATE_DIR}, or the runtime directory if that is another one"
+            sub.add_argument(name, dest=name, default=default, metavar=what, help=f"default: {shown}")
+    options = vars(parser.parse_args(words))
+    return options.pop("verb"), options
+
+
+def _run(path: str, config: Config, runtime_dir: str, state_dir: str, sentry: Sentry) -> int:
+    import logging
+
+    from .control import ControlError
+    from .daemon import Daemon
+    from .guard import Guard
+    from .logs import LogWriter
+    from .realtime import become_realtime
+
+    log = logging.getLogger(__name__)
     with LogWriter():
         try:
             os.makedirs(runtime_dir, mode=0o755, exist_ok=True)
-            for notice in become_realtime(config.priority) if config.priority else []:
-                _log.warning("%s", notice)
-            Daemon(path, config, os.path.join(runtime_dir, SOCKET_NAME), state_dir).run()
+            for notice in become_realtime(config.priority, sentry.pid) if config.priority else []:
+                log.warning("%s", notice)
+            Daemon(path, config, os.path.join(runtime_dir, SOCKET_NAME), state_dir, Guard(sentry)).run()
         except (OSError, ControlError) as error:
-            _log.error("carpd cannot go on: %s", error)
+            log.error("carpd cannot go on: %s", error)
             return 1
     return 0
 
 
 def _release(config: Config) -> int:
     """Remove what has a lease only: a permanent address of the same number was never the daemon's."""
+    from contextlib import closing
+
+    from .netlink import Requests
+
     ours = {(vip.interface, address.ip) for vip in config.vips for address in vip.addresses}
     try:
         with closing(Requests()) as requests:

@@ -13,7 +13,6 @@ import glob
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Any, Callable
 
@@ -29,11 +28,16 @@ from .options import (
     valid_name,
 )
 from .packet import Address
+from .records import dataclass
 from .sections import HIDDEN, Problem, as_text, parse_section, unknown
 from .timing import Failback
 from .trust import KnownPeer
 
 _SECTIONS = ["carpd", "vip NAME", "check NAME"]
+
+
+# Options that others stand for once the section is read.
+_SETTLED = ("profile", "failback", "password_file", "accept_password_file")
 
 
 class ConfigError(Exception):
@@ -156,8 +160,8 @@ def parse_vip(
     if failback is None:
         failback = Failback(values["preempt"])
     ours = {"password": password, "accept_password": accepted, **failback._asdict()}
-    fields = {key: value for key, value in {**values, **ours}.items() if key in Vip.__dataclass_fields__}
-    return Vip(name=name, **fields), []
+    fields = {key: value for key, value in values.items() if key not in _SETTLED}
+    return Vip(name=name, **{**fields, **ours}), []
 
 
 def check_vips(vips: Iterable[Vip], where: str) -> list[Problem]:

@@ -49,9 +49,9 @@ class Daemon:
     Raises OSError when the system does not let it work, and ControlError when another daemon uses its socket.
     """
 
-    def __init__(self, config_path: str, config: Config, socket_path: str, state_dir: str) -> None:
+    def __init__(self, config_path: str, config: Config, socket_path: str, state_dir: str, guard: Guard) -> None:
         self._config_path = config_path
-        self._guard = Guard()
+        self._guard = guard
         # select(2) and not epoll: its timeout counts microseconds, where epoll_wait(2) rounds up to milliseconds.
         self._selector = selectors.SelectSelector()
         self._requests = Requests()

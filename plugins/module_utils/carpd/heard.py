@@ -5,9 +5,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from .packet import Address, Advertisement
+from .records import dataclass
 
 # For so many of its intervals after its last advertisement, a better master counts for more than a worse one's claim.
 FRESH = 1.5

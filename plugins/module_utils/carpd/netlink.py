@@ -96,8 +96,7 @@ class Requests:
             # Never preferred where that counts: no IPv6 connection of this host's own shall come from the address.
             preferred = lease if address.version == 4 else 0
             lifetime = _attribute(_IFA_CACHEINFO, _CACHEINFO.pack(preferred, lease, 0, 0))
-            attributes = _address_attributes(address) + lifetime
-            self._ask(_RTM_NEWADDR, _CREATE | _REPLACE, _ifaddrmsg(ifindex, address) + attributes)
+            self._ask(_RTM_NEWADDR, _CREATE | _REPLACE, _named(ifindex, address) + lifetime)
 
     def add(self, ifindex: int, addresses: Collection[Interface], lease: int) -> None:
         """Add the addresses as ``hold`` does, and return when they answer, after 50 ms at the latest."""
@@ -121,7 +120,7 @@ class Requests:
         removed = []
         for address in addresses:
             try:
-                self._ask(_RTM_DELADDR, 0, _ifaddrmsg(ifindex, address) + _address_attributes(address))
+                self._ask(_RTM_DELADDR, 0, _named(ifindex, address))
             except OSError as error:
                 if error.errno not in (errno.EADDRNOTAVAIL, errno.ENODEV):
                     raise
@@ -151,7 +150,7 @@ class Requests:
 
     def _converse(self, kind: int, flags: int, payload: bytes) -> Iterator[tuple[int, bytes]]:
         self._sequence += 1
-        self._socket.send(_NLMSG.pack(_NLMSG.size + len(payload), kind, flags, self._sequence, 0) + payload)
+        self._socket.send(_request(kind, flags, self._sequence, payload))
         while True:
             for answer, sequence, data in _messages(self._socket.recv(_BUFFER)):
                 if sequence != self._sequence:
@@ -252,16 +251,23 @@ def _address(body: bytes) -> AddressThere | None:
     return AddressThere(index, interface, leased)
 
 
-def _ifaddrmsg(ifindex: int, address: Interface) -> bytes:
-    prefix = address.network.prefixlen
+def removal(ifindex: int, address: Interface) -> bytes:
+    """Return the request that removes an address, for a process that has next to nothing but a socket."""
+    return _request(_RTM_DELADDR, _REQUEST | _ACK, 1, _named(ifindex, address))
+
+
+def _request(kind: int, flags: int, sequence: int, payload: bytes) -> bytes:
+    return _NLMSG.pack(_NLMSG.size + len(payload), kind, flags, sequence, 0) + payload
+
+
+def _named(ifindex: int, address: Interface) -> bytes:
+    """Return the part of a request that says which address of which interface it is about."""
+    prefix, packed = address.network.prefixlen, address.ip.packed
     if address.version == 4:
-        return _IFADDRMSG.pack(socket.AF_INET, prefix, 0, 0, ifindex)
-    return _IFADDRMSG.pack(socket.AF_INET6, prefix, _NO_DAD, 0, ifindex)
-
-
-def _address_attributes(address: Interface) -> bytes:
-    packed = address.ip.packed
-    return _attribute(_IFA_LOCAL, packed) + _attribute(_IFA_ADDRESS, packed)
+        head = _IFADDRMSG.pack(socket.AF_INET, prefix, 0, 0, ifindex)
+    else:
+        head = _IFADDRMSG.pack(socket.AF_INET6, prefix, _NO_DAD, 0, ifindex)
+    return head + _attribute(_IFA_LOCAL, packed) + _attribute(_IFA_ADDRESS, packed)
 
 
 def _attribute(kind: int, value: bytes) -> bytes:

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass
 from typing import Callable, Union
 
+from .records import dataclass
 from .targets import TARGETS, parse_interface
 from .timing import Failback
 from .trust import KnownPeer

@@ -13,14 +13,16 @@ import os
 _MCL_CURRENT, _MCL_FUTURE, _MCL_ONFAULT = 1, 2, 4  # linux/mman.h
 
 
-def become_realtime(priority: int) -> list[str]:
+def become_realtime(priority: int, guard: int) -> list[str]:
     """Schedule this process first in, first out with a priority of 1 to 99, and lock its memory.
 
+    Its guard, whose process id is given, is scheduled likewise.
     Returns what was not permitted, one sentence each; the daemon works without.
     """
     missing = []
     try:
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(priority))
+        for pid in (0, guard):
+            os.sched_setscheduler(pid, os.SCHED_FIFO, os.sched_param(priority))
     except OSError as error:
         missing.append(
             f"no realtime scheduling ({error.strerror}): on an overloaded host, intervals below 0.1 s may cause false "

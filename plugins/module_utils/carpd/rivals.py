@@ -12,7 +12,6 @@ before its first advertisement. So a claim is judged a while after it was heard,
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
 
 from .neighbours import Neighbour
 from .packet import Address
@@ -29,25 +28,25 @@ HEALED_TIME = 1.5 * DEFEND_INTERVAL
 MOST_CLAIMS = 32  # of which the oldest is forgotten first
 
 
-@dataclass
 class Claim:
     """Somebody else's claim to one of our addresses; ``at`` is when it was heard last."""
 
-    address: Address
-    mac: bytes
-    at: float = -math.inf
-    count: int = 0
-    conflict: bool = False
+    def __init__(self, address: Address, mac: bytes) -> None:
+        self.address = address
+        self.mac = mac
+        self.at = -math.inf
+        self.count = 0
+        self.conflict = False
 
 
-@dataclass
 class Findings:
     """What is to be done: ask for addresses, announce ours, and tell of conflicts that began and ended."""
 
-    ask: list[Address] = field(default_factory=list)
-    announce: bool = False
-    began: list[Claim] = field(default_factory=list)
-    ended: list[Claim] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.ask: list[Address] = []
+        self.announce = False
+        self.began: list[Claim] = []
+        self.ended: list[Claim] = []
 
 
 class Rivals:

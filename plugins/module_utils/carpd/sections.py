@@ -5,12 +5,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from .options import Option
+from .records import dataclass
 
 HIDDEN = "(hidden)"
 
@@ -68,6 +67,8 @@ def parse_section(
 
 def unknown(kind: str, name: str, known: list[str]) -> str:
     """Say that there is no such thing, and which one may have been meant."""
+    import difflib  # here, since a right configuration has no need of it
+
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
     hint = f"did you mean {near[0]}?" if near else "known are: " + ", ".join(known)
     return f"there is no {kind} {name}; {hint}"

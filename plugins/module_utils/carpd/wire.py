@@ -91,7 +91,7 @@ class Wire:
 
     def send(self, packet: bytes) -> None:
         """Send an IP packet to the group. Raises OSError; BlockingIOError when the queue is full."""
-        self._socket.sendto(packet, _group_address(self.name, self.version))
+        self._socket.sendto(packet, group_address(self.name, self.version))
 
     def announce(self, address: Address) -> None:
         """Tell the segment that the address is at our MAC. Raises OSError."""
@@ -134,12 +134,6 @@ class Wire:
             yield neighbour
 
 
-def send_once(interface: str, packet: bytes) -> None:
-    """Send one IP packet to the group, from a process that has no wire. Raises OSError."""
-    with socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC, 0) as sock:
-        sock.sendto(packet, _group_address(interface, packet[0] >> 4))
-
-
 def _packets(sock: socket.socket) -> Iterator[bytes]:
     for _number in range(_READ_AT_ONCE):
         try:
@@ -152,7 +146,8 @@ def _packets(sock: socket.socket) -> Iterator[bytes]:
             return  # the link watch tells of it
 
 
-def _group_address(interface: str, version: int) -> tuple[str, int, int, int, bytes]:
+def group_address(interface: str, version: int) -> tuple[str, int, int, int, bytes]:
+    """Return where a packet socket sends what is for the group of an IP version."""
     return (interface, _ETHERTYPES[version], 0, 0, group_mac(GROUPS[version]))
 
 

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.failover.carp.plugins.module_utils.carpd import cli
+from ansible_collections.failover.carp.plugins.module_utils.carpd import cli, daemon, netlink
 from ansible_collections.failover.carp.plugins.module_utils.carpd.control import ControlError, request
 from ansible_collections.failover.carp.plugins.module_utils.carpd.netlink import AddressThere, Link
 from ansible_collections.failover.carp.plugins.module_utils.carpd.version import VERSION
@@ -145,7 +145,7 @@ class TestRelease:
     def kernel_(self, config: Path, monkeypatch: pytest.MonkeyPatch) -> Kernel:
         config.write_text(SECTION.replace("192.0.2.74/24", "192.0.2.74/24, 192.0.2.73/24, 192.0.2.72/24"))
         kernel = Kernel()
-        monkeypatch.setattr(cli, "Requests", kernel)
+        monkeypatch.setattr(netlink, "Requests", kernel)
         return kernel
 
     def test_removes_what_a_daemon_left(self, kernel: Kernel, config: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -167,7 +167,7 @@ class TestRelease:
         def refused() -> None:
             raise OSError(97, "Address family not supported by protocol")
 
-        monkeypatch.setattr(cli, "Requests", refused)
+        monkeypatch.setattr(netlink, "Requests", refused)
         assert cli.main(["release", "--config", str(config)]) == 1
         assert "Address family not supported" in capsys.readouterr().err
 
@@ -406,10 +406,10 @@ def test_run_hands_over_what_it_was_given(config: Path, socket_dir: Path, monkey
         def run(self) -> None:
             made.append("run")
 
-    monkeypatch.setattr(cli, "Daemon", Daemon)
+    monkeypatch.setattr(daemon, "Daemon", Daemon)
     runtime = socket_dir / "some" / "where"
     assert cli.main(["run", "--config", str(config), "--runtime-dir", str(runtime)]) == 0
-    (path, loaded, control, state), ran = made
+    (path, loaded, control, state, _guard), ran = made
     assert (path, control, ran) == (str(config), f"{runtime}/control.sock", "run")
     assert state == str(runtime), "two daemons with their own runtime directories do not share what they remember"
     assert [vip.name for vip in loaded.vips] == ["smtp"]
@@ -429,6 +429,6 @@ def test_run_fails(
     def refuse(*_arguments: Any) -> None:
         raise failure
 
-    monkeypatch.setattr(cli, "Daemon", refuse)
+    monkeypatch.setattr(daemon, "Daemon", refuse)
     assert cli.main(["run", "--config", str(config), "--runtime-dir", str(socket_dir)]) == 1
     assert caplog.messages == [f"carpd cannot go on: {failure}"]

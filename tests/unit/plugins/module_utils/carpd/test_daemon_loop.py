@@ -260,7 +260,6 @@ def world_(
     monkeypatch.setattr(daemon_module, "gc", SimpleNamespace(collect=lambda: None, freeze=lambda: None))
     monkeypatch.setattr(daemon_module, "Requests", lambda: Requests(world))
     monkeypatch.setattr(daemon_module, "Watch", lambda: world.watch)
-    monkeypatch.setattr(daemon_module, "Guard", lambda: world.guard)
     monkeypatch.setattr(daemon_module, "_signal_socket", lambda: world.signalled)
     monkeypatch.setattr(wires_module, "Wire", lambda *arguments: Wire(world, *arguments))
     world.socket = str(socket_dir / "control.sock")
@@ -277,7 +276,7 @@ def run(world: World, monkeypatch: pytest.MonkeyPatch, tell: Callable[[], Story]
     selector.world, selector.story = world, tell()
     kinds = SimpleNamespace(SelectSelector=lambda: selector, EVENT_READ=selectors.EVENT_READ)
     monkeypatch.setattr(daemon_module, "selectors", kinds)
-    world.daemon = Daemon(str(world.config), load(str(world.config)), world.socket, world.state)
+    world.daemon = Daemon(str(world.config), load(str(world.config)), world.socket, world.state, world.guard)
     world.daemon.run()
     assert selector.over or next(selector.story, selector) is selector, "the daemon ended before the story"
     assert not Path(world.socket).exists()

@@ -9,21 +9,24 @@ into a named pipe. That is inherited by its name: a guard closes every descripto
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import signal
+import socket
 import time
 import traceback
 from collections.abc import Callable, Iterator
 from ipaddress import ip_interface
 from pathlib import Path
-from typing import Any
 
 import pytest
 from ansible_collections.failover.carp.plugins.module_utils.carpd import guard as guard_module
+from ansible_collections.failover.carp.plugins.module_utils.carpd import sentry as sentry_module
 from ansible_collections.failover.carp.plugins.module_utils.carpd.config import Vip
 from ansible_collections.failover.carp.plugins.module_utils.carpd.guard import Guard
 from ansible_collections.failover.carp.plugins.module_utils.carpd.netlink import Link
+from ansible_collections.failover.carp.plugins.module_utils.carpd.sentry import Sentry
 
 PATIENCE = 15.0  # of a test, for what should happen at once
 LONG = 3600.0  # of a guard, where the daemon is not meant to hang
@@ -83,15 +86,21 @@ class Record:
 def record_(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Record]:
     record = Record(tmp_path / "record")
 
-    class Requests:
-        def release(self, index: int, addresses: list[Any]) -> None:
-            if index == ETH2.ifindex:
-                record.write("eth2 is gone")
-                raise OSError(19, "No such device")
-            record.write(f"release {index} {' '.join(map(str, addresses))}")
+    def remove(requests: list[bytes]) -> None:
+        indices, addresses = zip(*(request.decode().split() for request in requests))
+        if indices[0] == str(ETH2.ifindex):
+            record.write("eth2 is gone")
+            raise OSError(19, "No such device")
+        record.write(f"release {indices[0]} {' '.join(addresses)}")
 
-    monkeypatch.setattr(guard_module, "Requests", Requests)
-    monkeypatch.setattr(guard_module, "send_once", lambda name, packet: record.write(f"send {name} {packet.hex()}"))
+    def say(goodbyes: list[tuple[str, bytes]]) -> None:
+        for name, packet in goodbyes:
+            record.write(f"send {name} {packet.hex()}")
+
+    monkeypatch.setattr(guard_module, "removal", lambda index, address: f"{index} {address}".encode())
+    monkeypatch.setattr(guard_module, "group_address", lambda name, _version: name)
+    monkeypatch.setattr(sentry_module, "_remove", remove)
+    monkeypatch.setattr(sentry_module, "_say", say)
     Daemon.alive = set()
     yield record
     # Those of a test that failed, guards first.
@@ -100,6 +109,10 @@ def record_(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Record]
             os.kill(child, signal.SIGKILL)
         end(pid)
     record.close()
+
+
+def new_guard() -> Guard:
+    return Guard(Sentry())
 
 
 class Daemon:
@@ -112,9 +125,9 @@ class Daemon:
         self.pid = os.fork()
         if self.pid == 0:
             try:
-                one = Guard()
+                one = new_guard()
                 work(one)
-                os.write(writer, str(one.pid).encode())
+                os.write(writer, str(one.sentry.pid).encode())
                 os.close(writer)
                 signal.pause()
             except BaseException:
@@ -287,18 +300,18 @@ class TestDaemonHangs:
 @pytest.fixture(name="guard")
 def guard_(record: Record) -> Iterator[Guard]:
     """A guard of this very process."""
-    one = Guard()
+    one = new_guard()
     yield one
     one.close()
 
 
 class TestGuard:
     def test_dismissed_it_does_nothing(self, record: Record, capfd: pytest.CaptureFixture[str]) -> None:
-        one = Guard()
+        one = new_guard()
         one.hold(SMTP, ETH1, [b"\xab\xcd"], LONG)
         one.close()
         with pytest.raises(ChildProcessError):
-            os.waitpid(one.pid, os.WNOHANG)
+            os.waitpid(one.sentry.pid, os.WNOHANG)
         assert record.nothing()
         assert capfd.readouterr().err == ""
 
@@ -328,17 +341,17 @@ class TestGuard:
         guard.hold(SMTP, ETH1, [b"\xab\xcd"], 0.05)
         assert select.select([guard], [], [], PATIENCE)[0]
         record.lines(2)
-        first = guard.pid
+        first = guard.sentry.pid
         guard.release("smtp")
         guard.replace()
-        assert guard.pid != first
+        assert guard.sentry.pid != first
         assert not guard.acted
         assert not select.select([guard], [], [], 0.0)[0]
 
     def test_killed_and_replaced_it_knows_what_is_held(self, record: Record) -> None:
         def work(one: Guard) -> None:
             one.hold(SMTP, ETH1, [b"\xab\xcd"], LONG)
-            os.kill(one.pid, signal.SIGKILL)
+            os.kill(one.sentry.pid, signal.SIGKILL)
             assert select.select([one], [], [], PATIENCE)[0]
             assert not one.acted
             one.replace()
@@ -349,7 +362,7 @@ class TestGuard:
         assert record.lines(2) == RELEASED
 
     def test_telling_a_guard_that_is_gone_is_no_failure(self, record: Record, guard: Guard) -> None:
-        os.kill(guard.pid, signal.SIGKILL)
+        os.kill(guard.sentry.pid, signal.SIGKILL)
         assert select.select([guard], [], [], PATIENCE)[0]
         guard.hold(SMTP, ETH1, [b"\xab\xcd"], LONG)
         guard.release("smtp")
@@ -369,7 +382,7 @@ class TestGuard:
     def test_it_keeps_no_descriptor_of_the_daemon(self, record: Record) -> None:
         """Else a socket of the daemon would live on in it, and a peer of that socket would wait for ever."""
         reader, writer = os.pipe()
-        one = Guard()
+        one = new_guard()
         os.close(writer)
         # Ends as soon as nobody holds the other end of the pipe any more, the guard included.
         assert select.select([reader], [], [], PATIENCE)[0]
@@ -379,7 +392,58 @@ class TestGuard:
 
     def test_a_goodbye_that_does_not_fit_is_no_reason_to_wait(self, record: Record, guard: Guard) -> None:
         """A guard that was stopped takes nothing in; the daemon goes on all the same."""
-        os.kill(guard.pid, signal.SIGSTOP)
+        os.kill(guard.sentry.pid, signal.SIGSTOP)
         for number in range(2000):
             guard.hold(vip(f"vip{number}", "10.0.0.1/8"), ETH1, [bytes(100)], LONG)
-        os.kill(guard.pid, signal.SIGCONT)
+        os.kill(guard.sentry.pid, signal.SIGCONT)
+
+
+class Answering:
+    """Stands in for the sockets of the guard's own process."""
+
+    def __init__(self, codes: list[int]) -> None:
+        self.codes = codes
+        self.opened: list[tuple[int, ...]] = []
+        self.sent: list[object] = []
+
+    def socket(self, *kind: int) -> Answering:
+        self.opened.append(kind)
+        return self
+
+    def send(self, data: bytes) -> None:
+        self.sent.append(data)
+
+    def sendto(self, data: bytes, to: object) -> None:
+        self.sent.append((data, to))
+
+    def recv(self, _size: int) -> bytes:
+        return bytes(16) + (-self.codes.pop(0)).to_bytes(4, "little", signed=True) + bytes(16)
+
+
+DUTIES = {"smtp": (1.0, [b"remove 1", b"remove 2"], [("there", b"goodbye")]), "imap": (1.0, [b"remove 3"], [])}
+
+
+class TestGivingUp:
+    """What the guard's process does with the kernel's words for it."""
+
+    @pytest.fixture(name="kernel")
+    def kernel_(self, monkeypatch: pytest.MonkeyPatch) -> Answering:
+        kernel = Answering([0, 0, 0])
+        monkeypatch.setattr(sentry_module.socket, "socket", kernel.socket)
+        return kernel
+
+    def test_removes_all_and_then_says_goodbye(self, kernel: Answering) -> None:
+        sentry_module._give_up(DUTIES)
+        assert kernel.sent == [b"remove 1", b"remove 2", (b"goodbye", "there"), b"remove 3"]
+        assert {kind[0] for kind in kernel.opened} == {socket.AF_NETLINK, socket.AF_PACKET}
+
+    @pytest.mark.parametrize("code", [errno.EADDRNOTAVAIL, errno.ENODEV])
+    def test_what_is_gone_already_need_not_be_removed(self, kernel: Answering, code: int) -> None:
+        kernel.codes = [code, code, 0]
+        sentry_module._give_up(DUTIES)
+        assert kernel.sent == [b"remove 1", b"remove 2", (b"goodbye", "there"), b"remove 3"]
+
+    def test_whoever_keeps_an_address_does_not_say_goodbye(self, kernel: Answering) -> None:
+        kernel.codes = [errno.EPERM, 0]
+        sentry_module._give_up(DUTIES)
+        assert kernel.sent == [b"remove 1", b"remove 3"]

@@ -31,7 +31,9 @@ from ansible_collections.failover.carp.plugins.module_utils.carpd.netlink import
     Missed,
     Requests,
     Watch,
+    removal,
 )
+from ansible_collections.failover.carp.plugins.module_utils.carpd.options import Interface
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -328,6 +330,12 @@ class TestRequests:
         held, released = kernel.sent
         assert held[16:] == body + struct.pack("=HHIIII", 20, 6, 0, 2, 0, 0)
         assert released[16:] == body
+
+    @pytest.mark.parametrize("address", [VIP, VIP_6])
+    def test_the_request_of_a_process_that_has_only_a_socket(self, kernel: Kernel, address: Interface) -> None:
+        kernel.answer = acknowledge()
+        Requests().release(3, [address])
+        assert removal(3, address) == kernel.sent[0]
 
     def test_each_address_is_a_request_of_its_own(self, kernel: Kernel) -> None:
         kernel.answer = acknowledge()

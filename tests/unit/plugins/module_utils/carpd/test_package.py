@@ -50,17 +50,46 @@ def test_imports_its_own_package_and_python_s_library_only() -> None:
 
 
 def test_imports_nothing_that_makes_the_daemon_big_or_slow() -> None:
-    heavy = {"asyncio", "ssl", "hashlib", "subprocess", "multiprocessing", "email", "http"}
+    heavy = {"dataclasses", "asyncio", "ssl", "hashlib", "subprocess", "multiprocessing", "email", "http"}
     found = {(file.stem, name) for file in FILES for level, name in imports(file) if not level and name in heavy}
-    # Where there is no other SHA-1, and in the checker's own process.
-    assert found == {("digest", "hashlib"), ("checks", "ssl"), ("commands", "subprocess")}
+    # Where there is no other SHA-1, in the checker's own process, and for type checkers only.
+    assert found == {("digest", "hashlib"), ("checks", "ssl"), ("commands", "subprocess"), ("records", "dataclasses")}
+
+
+def loaded_by(code: str) -> set[str]:
+    """Return which modules are loaded after this, in a Python of its own that loads next to nothing by itself."""
+    code = f"import sys; sys.path.insert(0, {str(PACKAGE.parent)!r}); {code}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-I", "-S", "-B", "-c", code], check=True, capture_output=True, text=True)
+    return set(done.stdout.split())
 
 
 def test_the_daemon_does_not_load_what_only_its_checker_needs() -> None:
     """That one imports it in its own process, after the fork."""
-    code = f"import sys; sys.path.insert(0, {str(PACKAGE.parent)!r}); import carpd.cli; print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-I", "-S", "-B", "-c", code], check=True, capture_output=True, text=True)
-    assert not {"ssl", "subprocess", "carpd.checks", "carpd.commands"} & set(done.stdout.split())
+    loaded = loaded_by("import carpd.daemon")
+    assert "carpd.health" in loaded
+    assert not {"ssl", "subprocess", "carpd.checks", "carpd.commands"} & loaded
+
+
+def test_the_daemon_does_not_load_what_would_make_it_bigger_than_promised(tmp_path: Path) -> None:
+    """Each of these takes a quarter of a megabyte or more, most of them much more."""
+    config = tmp_path / "carpd.conf"
+    config.write_text("[vip smtp]\ninterface = none\nvhid = 1\naddresses = 192.0.2.74/24\npassword = sesame\n")
+    code = "import carpd.daemon, carpd.cli; carpd.daemon.Daemon = None; carpd.cli._run = lambda *_given: 0"
+    loaded = loaded_by(f"{code}; carpd.cli.main(['run', '--config', {str(config)!r}])")
+    assert "carpd.config" in loaded
+    assert not {"inspect", "dataclasses", "argparse", "shutil", "difflib", "gettext", "subprocess"} & loaded
+
+
+def test_the_guard_is_forked_from_a_small_process() -> None:
+    """What is loaded then, it has for ever; and what the daemon changes of that later, it has for itself alone."""
+    loaded = loaded_by("import carpd.cli")
+    assert {name for name in loaded if name.startswith("carpd.")} <= {
+        "carpd.cli",
+        "carpd.sentry",
+        "carpd.forked",
+        "carpd.version",
+    }
+    assert not {"typing", "re", "json", "logging", "ipaddress", "threading"} & loaded
 
 
 def test_the_machine_knows_neither_clock_nor_socket_nor_file() -> None:

@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 from ansible_collections.failover.carp.plugins.module_utils.carpd.realtime import become_realtime
 
+GUARD = 4711
+
 
 def fail(error: Exception) -> None:
     raise error
@@ -52,15 +54,15 @@ def system_(monkeypatch: pytest.MonkeyPatch) -> System:
 
 
 def test_where_all_is_permitted(system: System) -> None:
-    assert become_realtime(50) == []
+    assert become_realtime(50, GUARD) == []
     # MCL_CURRENT, MCL_FUTURE and MCL_ONFAULT of linux/mman.h.
-    assert system.asked == [("scheduler", 0, os.SCHED_FIFO, 50), ("lock", 7)]
+    assert system.asked == [("scheduler", 0, os.SCHED_FIFO, 50), ("scheduler", GUARD, os.SCHED_FIFO, 50), ("lock", 7)]
 
 
 def test_where_nothing_is_permitted(system: System) -> None:
     system.scheduler_error = PermissionError(errno.EPERM, "Operation not permitted")
     system.lock_error = errno.ENOMEM
-    scheduling, memory = become_realtime(50)
+    scheduling, memory = become_realtime(50, GUARD)
     assert scheduling.startswith("no realtime scheduling (Operation not permitted): ")
     assert "CAP_SYS_NICE" in scheduling
     assert memory == "memory is not locked (Cannot allocate memory): swapping may delay advertisements"
@@ -68,9 +70,11 @@ def test_where_nothing_is_permitted(system: System) -> None:
 
 def test_one_of_them_is_permitted(system: System) -> None:
     system.scheduler_error = PermissionError(errno.EPERM, "Operation not permitted")
-    assert len(become_realtime(50)) == 1
+    assert len(become_realtime(50, GUARD)) == 1
     system.scheduler_error, system.lock_error = None, errno.EPERM
-    assert become_realtime(50) == ["memory is not locked (Operation not permitted): swapping may delay advertisements"]
+    assert become_realtime(50, GUARD) == [
+        "memory is not locked (Operation not permitted): swapping may delay advertisements"
+    ]
 
 
 @pytest.mark.parametrize("failure", [OSError("no such library"), MemoryError("no executable memory")])
@@ -81,22 +85,22 @@ def test_where_foreign_functions_do_not_work(
         raise failure
 
     monkeypatch.setattr(ctypes, "CDLL", refuse)
-    assert become_realtime(50) == [f"memory is not locked ({failure}): swapping may delay advertisements"]
+    assert become_realtime(50, GUARD) == [f"memory is not locked ({failure}): swapping may delay advertisements"]
 
 
 def test_without_ctypes(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ctypes", None)
-    (memory,) = become_realtime(50)
+    (memory,) = become_realtime(50, GUARD)
     assert memory.startswith("memory is not locked (")
 
 
 def test_a_library_without_that_function(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ctypes, "CDLL", lambda *_arguments, **_more: object())
-    (memory,) = become_realtime(50)
+    (memory,) = become_realtime(50, GUARD)
     assert memory.startswith("memory is not locked (")
 
 
 def test_each_sentence_is_one_line(system: System) -> None:
     system.scheduler_error = PermissionError(errno.EPERM, "Operation not permitted")
     system.lock_error = errno.EPERM
-    assert all(len(notice.splitlines()) == 1 for notice in become_realtime(1))
+    assert all(len(notice.splitlines()) == 1 for notice in become_realtime(1, GUARD))

@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 
 import pytest
 from ansible_collections.failover.carp.plugins.module_utils.carpd.actions import Advertise
 from ansible_collections.failover.carp.plugins.module_utils.carpd.config import Vip
 from ansible_collections.failover.carp.plugins.module_utils.carpd.packet import Advertisement, Datagram
+from ansible_collections.failover.carp.plugins.module_utils.carpd.records import replace
 from ansible_collections.failover.carp.plugins.module_utils.carpd.speaker import Speaker, same_identity
 from ansible_collections.failover.carp.plugins.module_utils.carpd.transitions import Event, State
 from ansible_collections.failover.carp.plugins.module_utils.carpd.trust import TAG_BITS, KnownPeer
@@ -78,7 +78,7 @@ class Segment:
 
 
 def pair() -> Segment:
-    return Segment(VIP, dataclasses.replace(VIP, advskew=20))
+    return Segment(VIP, replace(VIP, advskew=20))
 
 
 def test_the_preferred_host_becomes_master_and_stays_it() -> None:
@@ -97,7 +97,7 @@ def test_a_stop_moves_the_mastership_at_once() -> None:
 
 
 def test_three_hosts_have_one_master_after_a_goodbye() -> None:
-    segment = Segment(VIP, dataclasses.replace(VIP, advskew=20), dataclasses.replace(VIP, advskew=40))
+    segment = Segment(VIP, replace(VIP, advskew=20), replace(VIP, advskew=40))
     segment.run(10.0)
     segment.speakers[0].machine.event(Event.STOP, segment.now, "stop")
     segment.run(5.0)
@@ -106,7 +106,7 @@ def test_three_hosts_have_one_master_after_a_goodbye() -> None:
 
 
 def test_three_milliseconds_apart_without_flapping() -> None:
-    segment = Segment(dataclasses.replace(VIP, advbase=0, advskew=1), dataclasses.replace(VIP, advbase=0, advskew=2))
+    segment = Segment(replace(VIP, advbase=0, advskew=1), replace(VIP, advbase=0, advskew=2))
     segment.run(30.0)
     assert segment.states() == [State.MASTER, State.BACKUP]
     assert segment.speakers[1].machine.transitions == 1
@@ -116,7 +116,7 @@ def test_three_milliseconds_apart_without_flapping() -> None:
 @pytest.mark.parametrize(("advbase", "settled"), [(0, 2.0), (1, 10.0)])
 def test_demotion_moves_the_mastership_and_equal_demotion_does_not(advbase: int, settled: float, preempt: bool) -> None:
     options = {"advbase": advbase, "preempt": preempt}
-    segment = Segment(dataclasses.replace(VIP, advskew=1, **options), dataclasses.replace(VIP, advskew=2, **options))
+    segment = Segment(replace(VIP, advskew=1, **options), replace(VIP, advskew=2, **options))
     one, other = (speaker.machine for speaker in segment.speakers)
     segment.run(settled)
     assert segment.states() == [State.MASTER, State.BACKUP]
@@ -143,11 +143,11 @@ def test_equal_hosts_that_start_together_have_one_master_in_the_end() -> None:
     assert sorted(state.value for state in segment.states()) == ["BACKUP", "MASTER"]
 
 
-DUAL = dataclasses.replace(VIP, addresses=(*VIP.addresses, IPv6Interface("2001:db8::74/64")))
+DUAL = replace(VIP, addresses=(*VIP.addresses, IPv6Interface("2001:db8::74/64")))
 
 
 def test_a_dual_stack_pair_speaks_both_families_and_needs_one() -> None:
-    segment = Segment(DUAL, dataclasses.replace(DUAL, advskew=20))
+    segment = Segment(DUAL, replace(DUAL, advskew=20))
     segment.run(10.0)
     assert segment.states() == [State.MASTER, State.BACKUP]
     assert {Datagram.decode(packet).destination.version for packet in segment.packets} == {4, 6}
@@ -163,7 +163,7 @@ def test_equal_dual_stack_hosts_have_one_master_in_the_end() -> None:
 
 
 def test_another_password_is_refused_and_counted() -> None:
-    segment = Segment(VIP, dataclasses.replace(VIP, password=b"other"))
+    segment = Segment(VIP, replace(VIP, password=b"other"))
     segment.run(10.0)
     assert all(speaker.refused["digest"] for speaker in segment.speakers)
 
@@ -178,7 +178,7 @@ def test_our_own_packet_that_comes_back_is_an_echo() -> None:
 def test_another_vhid_is_nobodys_mistake() -> None:
     segment = pair()
     segment.run(5.0)
-    other = Speaker(dataclasses.replace(VIP, vhid=2), 5, 0.0)
+    other = Speaker(replace(VIP, vhid=2), 5, 0.0)
     other.sources = {4: IPv4Address("172.17.0.99")}
     assert segment.deliver(other.packets(0, 1)[4]) == [None, None]
     assert segment.states() == [State.MASTER, State.BACKUP]
@@ -204,9 +204,9 @@ def test_no_counter_is_used_twice_and_it_wraps() -> None:
 def test_all_but_place_and_number_change_in_place() -> None:
     addresses = (IPv4Interface("172.17.0.73/20"),)
     for change in ({"advskew": 5}, {"preempt": False}, {"addresses": addresses}, {"password": b"x"}):
-        assert same_identity(VIP, dataclasses.replace(VIP, **change))
+        assert same_identity(VIP, replace(VIP, **change))
     for change in ({"interface": "eth2"}, {"vhid": 2}):
-        assert not same_identity(VIP, dataclasses.replace(VIP, **change))
+        assert not same_identity(VIP, replace(VIP, **change))
 
 
 class TestKnownPeers:
@@ -214,8 +214,8 @@ class TestKnownPeers:
 
     def pair(self) -> Segment:
         peers = (KnownPeer(IPv4Address("172.17.0.75"), True, 0), KnownPeer(IPv4Address("172.17.0.76"), True, 20))
-        vip = dataclasses.replace(VIP, known_peers=peers)
-        return Segment(vip, dataclasses.replace(vip, advskew=20))
+        vip = replace(VIP, known_peers=peers)
+        return Segment(vip, replace(vip, advskew=20))
 
     def test_believe_each_other_also_through_handovers(self) -> None:
         segment = self.pair()
@@ -276,7 +276,7 @@ class TestChanges:
         ]
         for step in steps:
             for number, speaker in reversed(list(enumerate(segment.speakers))):
-                speaker.reconfigure(dataclasses.replace(VIP, advskew=20 * number, **step), segment.now)
+                speaker.reconfigure(replace(VIP, advskew=20 * number, **step), segment.now)
                 segment.run(10.0)
         assert [speaker.machine.transitions for speaker in segment.speakers] == [2, 1]
         assert [sum(speaker.refused.values()) for speaker in segment.speakers] == [0, 0]
@@ -290,7 +290,7 @@ class TestChanges:
     def test_in_one_step_the_old_master_stays_while_its_peer_is_different(self) -> None:
         segment = pair()
         segment.run(10.0)
-        segment.speakers[1].reconfigure(dataclasses.replace(VIP, advskew=20, password=b"another"), segment.now)
+        segment.speakers[1].reconfigure(replace(VIP, advskew=20, password=b"another"), segment.now)
         segment.run(2.0)
         assert segment.states() == [State.MASTER, State.BACKUP]
         assert segment.speakers[1].refused["digest"] == 2

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import errno
 import json
 import logging
@@ -19,6 +18,7 @@ from ansible_collections.failover.carp.plugins.module_utils.carpd.digest import 
 from ansible_collections.failover.carp.plugins.module_utils.carpd.neighbours import Neighbour
 from ansible_collections.failover.carp.plugins.module_utils.carpd.netlink import Link
 from ansible_collections.failover.carp.plugins.module_utils.carpd.packet import GROUPS, Advertisement, Datagram
+from ansible_collections.failover.carp.plugins.module_utils.carpd.records import replace
 from ansible_collections.failover.carp.plugins.module_utils.carpd.tracking import Verdict
 from ansible_collections.failover.carp.plugins.module_utils.carpd.transitions import Event, State
 from ansible_collections.failover.carp.plugins.module_utils.carpd.virtualhost import VirtualHost
@@ -597,6 +597,6 @@ class TestStatus:
 
 def test_the_configuration_in_force(world: World) -> None:
     host = make(world)
-    changed = dataclasses.replace(host.vip, advskew=9)
+    changed = replace(host.vip, advskew=9)
     host.reconfigure(changed)
     assert host.vip == changed

@@ -21,7 +21,7 @@ from ansible_collections.failover.carp.plugins.module_utils.carpd import wire as
 from ansible_collections.failover.carp.plugins.module_utils.carpd.announce import announcements
 from ansible_collections.failover.carp.plugins.module_utils.carpd.neighbours import Neighbour, question
 from ansible_collections.failover.carp.plugins.module_utils.carpd.packet import GROUPS, Datagram, PacketError
-from ansible_collections.failover.carp.plugins.module_utils.carpd.wire import Wire, send_once
+from ansible_collections.failover.carp.plugins.module_utils.carpd.wire import Wire, group_address
 
 MAC, OTHER = bytes.fromhex("020000000001"), bytes.fromhex("020000000002")
 OWN, PEER, VIRTUAL = IPv4Address("172.17.0.75"), IPv4Address("172.17.0.76"), IPv4Address("172.17.0.74")
@@ -267,13 +267,9 @@ class TestSending:
             ("sendto", f"000108000604000{kind}", wire.mac, ("eth1", 0x0806, 0, 0, b"\xff" * 6)) for kind in (1, 2)
         ]
 
-    @pytest.mark.parametrize(("datagram", "version"), [(DATAGRAM, 4), (DATAGRAM_6, 6)])
-    def test_once(self, sockets: list[Socket], datagram: Datagram, version: int) -> None:
-        send_once("eth1", datagram.encode())
-        (one,) = sockets
-        assert one.kind[0] == socket.AF_PACKET
-        assert one.done == [("sendto", datagram.encode(), ("eth1", *TO_GROUP[version]))]
-        assert one.closed
+    @pytest.mark.parametrize("version", [4, 6])
+    def test_where_a_process_without_a_wire_sends(self, version: int) -> None:
+        assert group_address("eth1", version) == ("eth1", *TO_GROUP[version])
 
     @pytest.mark.parametrize(("forwarding", "flags"), [("1\n", 0xA0), ("2\n", 0xA0), ("0\n", 0x20), (None, 0x20)])
     def test_a_neighbour_advertisement_says_whether_this_is_a_router(
