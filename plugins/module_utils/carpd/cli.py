@@ -107,17 +107,25 @@ def _run(path: str, config: Config, runtime_dir: str, state_dir: str, sentry: Se
     from .guard import Guard
     from .logs import LogWriter
     from .realtime import become_realtime
+    from .succession import hear_signals, leave, take
 
     log = logging.getLogger(__name__)
+    successor = None
+    inheritance = take()
     with LogWriter():
         try:
             os.makedirs(runtime_dir, mode=0o755, exist_ok=True)
             for notice in become_realtime(config.priority, sentry.pid) if config.priority else []:
                 log.warning("%s", notice)
-            Daemon(path, config, os.path.join(runtime_dir, SOCKET_NAME), state_dir, Guard(sentry)).run()
+            socket_path = os.path.join(runtime_dir, SOCKET_NAME)
+            daemon = Daemon(path, config, socket_path, state_dir, Guard(sentry), inheritance)
+            hear_signals()
+            successor = daemon.run()
         except (OSError, ControlError) as error:
             log.error("carpd cannot go on: %s", error)
             return 1
+    if successor is not None:
+        leave(*successor)
     return 0
 
 

@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import sys
+import time
 from collections.abc import Sequence
 from typing import Any, Callable
 
@@ -19,6 +20,7 @@ from .version import VERSION
 from .waiting import Status, is_free, is_left, is_master, order
 
 _WAIT = 15.0  # seconds; twice as long as a ucarp with its slowest sensible timing takes
+_RETRY_INTERVAL = 0.02
 _ENDED_BY_READER = 141  # as the shell tells of a program that wrote into a pipe which nobody reads
 
 
@@ -60,7 +62,8 @@ def _parser() -> argparse.ArgumentParser:
     for sub in (demote, promote):
         sub.add_argument("vips", nargs="*", metavar="VIP", help="names of virtual hosts; all by default")
     maintenance.add_argument("mode", nargs="?", choices=("on", "off", "status"), default="status")
-    for sub in (demote, promote, maintenance):
+    restart = add("restart", _restart, "load the daemon's program anew, after an upgrade, without giving anything up")
+    for sub in (demote, promote, maintenance, restart):
         text = "for how long to wait until it is so; 0 not to wait; default: %(default)g"
         sub.add_argument("--wait", type=_seconds, default=_WAIT, metavar="SECONDS", help=text)
     add("reload", _reload, "read the configuration anew; a broken one changes nothing")
@@ -140,6 +143,26 @@ def _order(options: argparse.Namespace, reached: Callable[[Status], bool], **arg
         _print("\n".join(successes(options.verb, outcome)))
         sys.stderr.write("".join(f"{line}\n" for line in failures(outcome)))
     return 0 if outcome.ok else 1
+
+
+def _restart(options: argparse.Namespace) -> int:
+    began = time.monotonic()
+    request(options.socket, "restart")
+    while True:
+        try:
+            answer = request(options.socket, "status")
+        except ControlError:
+            if time.monotonic() - began > options.wait:
+                raise
+            time.sleep(_RETRY_INTERVAL)  # the next program does not listen yet, and nobody tells when it does
+        else:
+            break
+    took = time.monotonic() - began
+    if options.json:
+        _print_json({"ok": True, "took": round(took, 3), "vips": answer})
+    else:
+        _print(f"the daemon was restarted within {took:.2f} s")
+    return 0
 
 
 def _reload(options: argparse.Namespace) -> int:

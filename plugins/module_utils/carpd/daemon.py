@@ -32,6 +32,7 @@ from .notify import Notifier
 from .orders import Orders
 from .packet import Address, PacketError
 from .speaker import same_identity
+from .succession import Inheritance, dismiss, is_standing_in
 from .transitions import Event, State
 from .trust import first_step
 from .verbs import Verbs
@@ -40,6 +41,7 @@ from .wire import Arrival, Wire
 from .wires import Wires
 
 _log = logging.getLogger(__name__)
+_STAND_IN = 0.9  # of the lease: so long may it take to load the program anew
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
 
@@ -49,7 +51,15 @@ class Daemon:
     Raises OSError when the system does not let it work, and ControlError when another daemon uses its socket.
     """
 
-    def __init__(self, config_path: str, config: Config, socket_path: str, state_dir: str, guard: Guard) -> None:
+    def __init__(
+        self,
+        config_path: str,
+        config: Config,
+        socket_path: str,
+        state_dir: str,
+        guard: Guard,
+        inheritance: Inheritance | None = None,
+    ) -> None:
         self._config_path = config_path
         self._guard = guard
         # select(2) and not epoll: its timeout counts microseconds, where epoll_wait(2) rounds up to milliseconds.
@@ -68,7 +78,9 @@ class Daemon:
         self._background = Background(self._selector)
         self._orders = Orders(state_dir, self._background, lambda: self._verbs.maintenance_saved())
         self._orders.load()
-        self._verbs = Verbs(self._everyone, self._health, self._orders, self._reload, self._tell)
+        self._verbs = Verbs(self._everyone, self._health, self._orders, self._reload, self._restart, self._tell)
+        self._inheritance = inheritance
+        self._legacy: Inheritance | None = None
         self._control = ControlServer(socket_path, self._selector, self._verbs.answer)
         self._selector.register(self._guard, selectors.EVENT_READ, self._guard_gone)
         self._selector.register(self._watch, selectors.EVENT_READ, self._read_watch)
@@ -76,8 +88,11 @@ class Daemon:
         self._interfaces.load(self._requests)
         self._configure(config)
 
-    def run(self) -> None:
-        """Work until SIGTERM or SIGINT, then hand over and return."""
+    def run(self) -> tuple[Inheritance, dict[str, str]] | None:
+        """Work until SIGTERM or SIGINT, then hand over and return None; or until the program shall be loaded anew.
+
+        Then return what the next one needs: what this one leaves, and environment variables.
+        """
         # What was made so far stays; the collector then has next to nothing to look through.
         gc.collect()
         gc.freeze()
@@ -99,6 +114,8 @@ class Daemon:
                 )
                 timeout = None if deadline == math.inf else max(0.0, deadline - now)
                 dispatch(self._selector, timeout, self._look_at_guard)
+                if self._legacy is not None:
+                    return self._legacy, self._notifier.environment
                 # After the packets: those that wait already are no silence.
                 now = time.monotonic()
                 for host in self._everyone():
@@ -107,6 +124,7 @@ class Daemon:
                 if self._health.next_timer() <= now:
                     self._health.due()
                 self._settle()
+            return None
         finally:
             self._close()
 
@@ -175,22 +193,29 @@ class Daemon:
                 self._hosts[name] = VirtualHost(vip, self._requests, self._guard, sequence, time.monotonic, self._tell)
                 self._hosts[name].judge(self._health.verdict(name))
             self._pending = {}
+            inheritance, self._inheritance = self._inheritance, None
+            if inheritance is not None:
+                self._orders.inherit(inheritance.demoted)
+                self._come_into(inheritance)
             self._verbs.obey()
             self._attach_all()
+            if inheritance is not None:
+                dismiss(inheritance.guard)
+                self._health.await_end(inheritance.children)
 
     def _attach_all(self) -> None:
         """Give every virtual host its wires, or tell it what is in the way."""
         virtual = {address.ip for host in self._everyone() for address in host.vip.addresses}
         for host in self._everyone():
             try:
-                link, sources = self._interfaces.usable(host.vip, virtual, host.state.holds)
+                link, sources = self._interfaces.usable(host.vip, virtual, host.holds)
                 wires = self._open_wires(link, host.vip)
             except Obstacle as obstacle:
                 host.detach(str(obstacle))
                 continue
             if any(wires.get(version) is not wire for version, wire in host.wires.items() if version in wires):
                 host.detach(f"{link.name} was replaced")
-            if not host.wires:
+            if not host.wires and not host.holds:
                 self._clear_left_over(host, link)
             if host.wires != wires or host.sources != sources:
                 host.attach(link, wires, sources)
@@ -310,12 +335,38 @@ class Daemon:
             f"{one['name']}: {one['state']}: {one['reason']}" for one in (host.status() for host in self._everyone())
         ]
 
+    def _restart(self) -> None:
+        """Have the program loaded anew. Raises ControlError, and goes on, when that cannot be done now."""
+        if self._stopping or self._closing or self._pending or any(host.state.leaves for host in self._everyone()):
+            raise ControlError("a handover is under way: try again when it is over")
+        try:
+            load(self._config_path)
+        except ConfigError as error:
+            raise ControlError(f"{error}\nthe daemon was not restarted: its configuration would stop it") from error
+        seconds = _STAND_IN * min((host.lease for host in self._hosts.values()), default=1)
+        turns = [host.turns(seconds) for host in self._hosts.values()]
+        try:
+            guard = self._guard.stand_in(seconds, [turn for turn in turns if turn is not None])
+        except OSError as error:
+            raise ControlError(f"the guard does not stand in: {error}") from error
+        _log.info("the program is loaded anew")
+        hosts = {name: host.legacy() for name, host in self._hosts.items()}
+        self._legacy = Inheritance(hosts, self._orders.legacy(), guard, [self._guard.pid, *self._health.children()])
+
+    def _come_into(self, inheritance: Inheritance) -> None:
+        """Go on where an earlier program of this daemon stopped."""
+        is_held = is_standing_in(inheritance.guard)
+        for name, legacy in inheritance.hosts.items():
+            if name in self._hosts:
+                self._hosts[name].inherit(legacy, is_held)
+
     def _close(self) -> None:
-        """Leave nothing behind, however the loop ended."""
-        for host in self._everyone():
-            if host.state.holds:
-                host.release()
-        self._guard.close()
+        """Leave nothing behind, however the loop ended, but what the next program goes on with."""
+        if self._legacy is None:
+            for host in self._everyone():
+                if host.state.holds:
+                    host.release()
+            self._guard.close()
         self._health.close()
         self._control.close()
         self._background.close()

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from .config import Vip
 from .netlink import Link, removal
@@ -21,6 +21,14 @@ from .wire import group_address
 
 if TYPE_CHECKING:
     from .sentry import Duty
+
+
+class Turns(NamedTuple):
+    """What is sent for a virtual host at an interval in seconds, turn by turn: the packets of each IP version."""
+
+    interface: str
+    interval: float
+    packets: list[list[bytes]]
 
 
 class Guard:
@@ -34,6 +42,11 @@ class Guard:
     def patience(self) -> float:
         """How many seconds without a beat the guard allows; infinity while nothing is held."""
         return min((patience for patience, _removals, _goodbyes in self._duties.values()), default=math.inf)
+
+    @property
+    def pid(self) -> int:
+        """The process of the guard."""
+        return self.sentry.pid
 
     @property
     def acted(self) -> bool:
@@ -59,6 +72,14 @@ class Guard:
         """Tell that these addresses are gone."""
         if self._duties.pop(name, None) is not None:
             self.sentry.tell(name, None)
+
+    def stand_in(self, seconds: float, turns: Collection[Turns]) -> int:
+        """Let the guard advertise while the daemon's program is replaced; see Sentry."""
+        shifts = []
+        for interface, interval, packets in turns:
+            sends = [[(group_address(interface, packet[0] >> 4), packet) for packet in turn] for turn in packets]
+            shifts.append((interval, sends))
+        return self.sentry.stand_in(seconds, shifts)
 
     def replace(self) -> None:
         """Put a new guard in the place of one that has gone."""

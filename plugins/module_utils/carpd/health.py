@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import math
 import selectors
+from collections.abc import Iterable
 from typing import Any, Callable
 
 from .checkconfig import Check
@@ -69,6 +70,15 @@ class Health:
             self._ending = [pid for pid in self._ending if not reap(pid)]
             self._reap_at = now + _REAP_INTERVAL if self._ending else math.inf
         self._tell(self._tracker.due(now))
+
+    def children(self) -> list[int]:
+        """Return the processes that end with this."""
+        return [*self._ending, *([self._checker.pid] if self._checker is not None else [])]
+
+    def await_end(self, children: Iterable[int]) -> None:
+        """See to it that these processes are not left in the books when they have ended."""
+        self._ending.extend(children)
+        self._reap_at = min(self._reap_at, self._clock() + _REAP_INTERVAL)
 
     def close(self) -> None:
         """Let the checker end."""

@@ -10,6 +10,8 @@ actions, and tells whether an advertisement really left. All times are seconds o
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 from .actions import Action, Advertise, Announce, Ask, Changed, Hold, Release
 from .heard import Heard, describe
@@ -180,6 +182,18 @@ class Machine:
         """Return who advertises for our vhid what we do not understand, as long as it goes on."""
         patience = self.timing.patience(self._expected_interval(), self.demotion)
         return self._opponent if now - self._opposed_at <= patience else None
+
+    def legacy(self) -> dict[str, Any]:
+        """Return what the next program of the daemon has to know, as JSON can carry it."""
+        return {
+            "master": self.state is State.MASTER,
+            "transitions": self.transitions,
+            "yielding": self.yielding,
+        }
+
+    def inherit(self, legacy: Mapping[str, Any]) -> None:
+        """Take over what the ``legacy`` of an earlier program says, before anything happens here."""
+        self.transitions, self.yielding = legacy["transitions"], legacy["yielding"]
 
     def due(self, now: float) -> None:
         """Do what the time has come for."""

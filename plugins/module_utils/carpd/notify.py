@@ -24,6 +24,12 @@ class Notifier:
             flags = socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK
             self._socket = socket.socket(socket.AF_UNIX, flags)
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables by which the service manager told of itself, for the daemon's next program."""
+        watchdog = {"WATCHDOG_USEC": str(round(self.watchdog * 1e6))} if self.watchdog else {}
+        return {"NOTIFY_SOCKET": self._address, **watchdog} if self._address else {}
+
     def tell(self, *assignments: str) -> None:
         """Send assignments such as READY=1. A manager that does not listen is no reason to fail."""
         if self._socket is None:

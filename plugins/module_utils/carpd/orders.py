@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Callable
 
 from .background import Background
@@ -58,6 +58,14 @@ class Orders:
         if self.maintenance:
             return f"this host is in maintenance, as ordered by {self.maintenance}"
         return f"demoted by {self._demoted[name]}" if name in self._demoted else ""
+
+    def legacy(self) -> dict[str, str]:
+        """Return what the next program of the daemon has to know, beside what is in the file."""
+        return dict(self._demoted)
+
+    def inherit(self, legacy: Mapping[str, str]) -> None:
+        """Take over the ``legacy`` of an earlier program."""
+        self._demoted = dict(legacy)
 
     def demote(self, names: Iterable[str], who: str) -> None:
         """Note that these virtual hosts shall be left to others."""

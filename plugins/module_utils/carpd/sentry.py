@@ -26,18 +26,24 @@ from .forked import close_all_but
 # Names of types are for readers and type checkers only: typing alone takes 0.8 MB.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Optional
+    from typing import Union
 
     Goodbye = tuple[tuple[str, int, int, int, bytes], bytes]
     # Seconds without a beat, netlink requests that remove the addresses, packets and the addresses to send them to.
     Duty = tuple[float, list[bytes], list[Goodbye]]
     Duties = dict[str, Duty]
-    Message = tuple[str, Optional[Duty]]
+    # Seconds from turn to turn, and what to send in each, in the place of a daemon whose program is replaced.
+    Shift = tuple[float, list[list[Goodbye]]]
+    # What to do for a virtual host; without a name: for how many seconds to stand in and with how many shifts, of which
+    # each is a message, or nothing for a dismissal.
+    Message = tuple[str, Union[Duty, Shift, tuple[float, int], None]]
 
 # The shared memory: the daemon counts its turns, the guard notes that it has acted. Each writes its own part only.
 _TURNS = struct.Struct("=Q")
 _ACTED_AT = _TURNS.size
 _MESSAGE_SIZE = 65536
+DISMISSAL = marshal.dumps(("", None))
+_STAND_IN_TIME = 1.0  # seconds within which the guard reads what it shall send in the daemon's place
 _END_TIME = 0.2  # seconds that a dismissed guard may take
 _IDLE = 3600.0  # seconds between two looks at the heartbeat while nothing is held
 _NETLINK_ERROR = struct.Struct("=16xi")  # what the kernel answers to a request: a header, then 0 or -errno
@@ -78,7 +84,18 @@ class Sentry:
 
     def tell(self, name: str, duty: Duty | None) -> None:
         """Tell what to do for a virtual host when the time comes, or that there is nothing to do for it any more."""
-        self._send((name, duty))
+        self._send(marshal.dumps((name, duty)))
+
+    def stand_in(self, seconds: float, shifts: list[Shift]) -> int:
+        """Advertise in the daemon's place for at most so many seconds, and then give up.
+
+        Returns the descriptor by which the guard is dismissed. Raises OSError when it does not listen.
+        """
+        self._socket.settimeout(_STAND_IN_TIME)
+        messages: list[Message] = [("", (seconds, len(shifts))), *(("", shift) for shift in shifts)]
+        for message in messages:
+            self._socket.send(marshal.dumps(message))
+        return self._socket.fileno()
 
     def replace(self) -> None:
         """Put a new guard in the place of one that has gone; it knows of no duty. Being forked late, it is bigger."""
@@ -89,7 +106,7 @@ class Sentry:
     def close(self) -> None:
         """Dismiss the guard and wait for its end. Once is enough."""
         if not self._memory.closed:
-            self._send(("", None))
+            self._send(DISMISSAL)
             self._end()
             self._memory.close()
 
@@ -105,9 +122,9 @@ class Sentry:
         except (ChildProcessError, ProcessLookupError):
             return
 
-    def _send(self, message: Message) -> None:
+    def _send(self, message: bytes) -> None:
         try:
-            self._socket.send(marshal.dumps(message))
+            self._socket.send(message)
         except BlockingIOError:
             # It was stopped: the loop will notice that it has gone and make a new one.
             os.kill(self.pid, signal.SIGKILL)
@@ -147,7 +164,7 @@ def _watch(daemon: socket.socket, memory: mmap.mmap, duties: Duties) -> str:
                 return "died" if duties else ""
             name, duty = marshal.loads(data)
             if not name:
-                return ""
+                return _stand_in(daemon, *duty) if duty else ""
             duties.pop(name, None)
             if duty is not None:
                 duties[name] = duty
@@ -158,6 +175,23 @@ def _watch(daemon: socket.socket, memory: mmap.mmap, duties: Duties) -> str:
         elif now - seen_at >= patience:
             return f"did not work for {now - seen_at:.1f} s"
         looked_at = now
+
+
+def _stand_in(daemon: socket.socket, seconds: float, count: int) -> str:
+    """Advertise until the daemon's next program dismisses us; return what happened if it does not."""
+    shifts: list[Shift] = [marshal.loads(daemon.recv(_MESSAGE_SIZE))[1] for _number in range(count)]
+    now = time.monotonic()
+    deadline, due = now + seconds, [now + interval for interval, _turns in shifts]
+    while now < deadline:
+        readable, _writable, _errors = select.select([daemon], [], [], max(0.0, min([deadline, *due]) - now))
+        if readable:
+            return "" if daemon.recv(_MESSAGE_SIZE) else "died while its program was replaced"
+        now = time.monotonic()
+        for number, (interval, turns) in enumerate(shifts):
+            if due[number] <= now:
+                _say(turns.pop(0) if turns else [])
+                due[number] += interval
+    return "did not come back after its program was replaced"
 
 
 def _give_up(duties: Duties) -> None:

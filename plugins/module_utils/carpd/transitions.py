@@ -44,6 +44,7 @@ class Event(Enum):
     """What can happen to a virtual host."""
 
     UP = "up"  # the interface is up, has carrier and an address of its own
+    RESUME = "resume"  # the same, and an earlier program of this daemon was master until now
     DOWN = "down"  # one of these is no longer so
     SUPERIOR = "superior"  # advertisement of a host that ranks above us
     INFERIOR = "inferior"  # of a host that ranks below us
@@ -100,6 +101,7 @@ TRANSITIONS: dict[tuple[State, Event], Transition] = {
     **_rows(
         _INIT,
         UP=Transition(_BACKUP, (_LISTEN,)),
+        RESUME=Transition(_MASTER, (_CLAIM,)),
         STEP_DOWN=Transition(_INIT, (Reaction.YIELD,)),
         STOP=Transition(_ENDED),
     ),

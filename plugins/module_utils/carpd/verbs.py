@@ -22,7 +22,8 @@ _log = logging.getLogger(__name__)
 class Verbs:
     """Answers requests. ``hosts`` returns all virtual hosts, also those that are about to end.
 
-    ``reload`` reads the configuration anew or raises ControlError; ``tell`` is told what the orders lead to.
+    ``reload`` reads the configuration anew, and ``restart`` loads the program anew, or raise ControlError; ``tell`` is
+    told what the orders lead to.
     """
 
     def __init__(
@@ -31,12 +32,14 @@ class Verbs:
         health: Health,
         orders: Orders,
         reload: Callable[[], None],
+        restart: Callable[[], None],
         tell: Callable[[News], None],
     ) -> None:
         self._hosts = hosts
         self._health = health
         self._orders = orders
         self._reload = reload
+        self._restart = restart
         self._tell = tell
         self._verbs: dict[str, Callable[[Request], Any]] = {
             "status": lambda _request: Items(self.status()),
@@ -45,6 +48,7 @@ class Verbs:
             "promote": self._promote,
             "maintenance": self._maintenance,
             "reload": self._answer_reload,
+            "restart": self._answer_restart,
         }
 
     def answer(self, request: Request) -> Any:
@@ -128,8 +132,12 @@ class Verbs:
         self._reload()
         return "reloaded"
 
+    def _answer_restart(self, _request: Request) -> str:
+        self._restart()
+        return "restarting"
+
     def _names(self, request: Request) -> list[str]:
-        """Return the names that a request is about: all, if it names none."""
+        """Return the names that a request is about: all, if it names none, and else all of the groups of those."""
         known = [host.vip.name for host in self._hosts()]
         names = request.arguments.get("vips") or known
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
@@ -138,4 +146,6 @@ class Verbs:
         if unknown:
             have = f"known are {', '.join(known)}" if known else "there is none at all"
             raise ControlError(f"there is no virtual host {', '.join(unknown)}; {have}")
-        return list(dict.fromkeys(names))
+        groups = {host.vip.group for host in self._hosts() if host.vip.name in names} - {""}
+        others = [host.vip.name for host in self._hosts() if host.vip.group in groups]
+        return list(dict.fromkeys([*names, *others]))

@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable, Iterable, Mapping
 from ipaddress import IPv4Address
 from typing import Any
 
 from .actions import Action, Advertise, Announce, Changed, Hold, Release
 from .config import Vip
-from .guard import Guard
+from .guard import Guard, Turns
 from .neighbours import Neighbour
 from .netlink import Link, Requests
 from .news import ALARM, DEMOTION, STATE, News, nobody
@@ -69,6 +70,7 @@ class VirtualHost:
         self._verdict = Verdict()
         self._rivals = Rivals()
         self.obstacle = "starting"
+        self._resumes = False  # an earlier program was master until now
 
     @property
     def vip(self) -> Vip:
@@ -106,14 +108,18 @@ class VirtualHost:
             own = " and ".join(str(source) for source in sources.values())
             _log.info("%s: %s is ready, advertising from %s", self.vip.name, link.name, own)
         self._link, self.wires, self._speaker.sources, self.obstacle = link, wires, sources, ""
-        self.event(Event.UP, f"{link.name} is ready")
+        if self._resumes:
+            self.event(Event.RESUME, "the daemon's program was loaded anew")
+        else:
+            self.event(Event.UP, f"{link.name} is ready")
+        self._resumes = False
 
     def detach(self, obstacle: str) -> None:
         """Stop taking part, because of the obstacle."""
         if obstacle == self.obstacle:
             return
         _log.warning("%s: %s", self.vip.name, obstacle)
-        self.obstacle = obstacle
+        self.obstacle, self._resumes = obstacle, False
         self.event(Event.DOWN, obstacle)
         self._link, self.wires = None, {}
 
@@ -171,6 +177,39 @@ class VirtualHost:
         self._remove(self.vip.addresses)
         self._guard.release(self.vip.name)
         self._guarded = False
+
+    @property
+    def holds(self) -> bool:
+        """Whether the addresses are here, or were left here by an earlier program of the daemon."""
+        return self.state.holds or self._resumes
+
+    @property
+    def lease(self) -> int:
+        """For how many seconds the addresses are held without being renewed."""
+        return self._machine.timing.lease
+
+    def turns(self, seconds: float) -> Turns | None:
+        """Renew the lease, and return what is to be advertised for so many seconds; None if this is no master."""
+        if self.state is not State.MASTER or self._link is None:
+            return None
+        self._hold(self._link, self.lease)
+        machine = self._machine
+        interval = machine.timing.interval(machine.advskew)
+        packets = [
+            list(self._speaker.packets(machine.timing.advbase, machine.advskew, machine.demotion).values())
+            for _turn in range(math.ceil(seconds / interval))
+        ]
+        return Turns(self._link.name, interval, packets)
+
+    def legacy(self) -> dict[str, Any]:
+        """Return what the next program of the daemon has to know, as JSON can carry it."""
+        return {**self._machine.legacy(), "sequence": self._speaker.sequence}
+
+    def inherit(self, legacy: Mapping[str, Any], is_held: bool) -> None:
+        """Take over what an earlier program knew; ``is_held`` tells that its guard still holds the addresses."""
+        self._machine.inherit(legacy)
+        self._speaker.sequence = max(self._speaker.sequence, legacy["sequence"])
+        self._resumes = is_held and legacy["master"]
 
     def demote(self, reason: str) -> None:
         """Let another host be master, until this is called without a reason or ``promote`` is."""

@@ -53,6 +53,7 @@ class Carpd(Daemon):
         self.config = self.directory / "carpd.conf"
         self.runtime = self.directory / "run"
         self.socket = self.runtime / "control.sock"
+        self.program = PACKAGE
         self.write(vips)
 
     def write(self, vips: Sequence[Vip]) -> None:
@@ -82,7 +83,8 @@ class Carpd(Daemon):
             self.lab.recorder.add(sock, readable)
             try:
                 argv = self.argv("run", "--config", str(self.config), "--runtime-dir", str(self.runtime))
-                process = self.lab.spawn(self.host, argv, {**ENVIRONMENT, "NOTIFY_SOCKET": str(notify)})
+                environment = {**ENVIRONMENT, "PYTHONPATH": str(self.program), "NOTIFY_SOCKET": str(notify)}
+                process = self.lab.spawn(self.host, argv, environment)
                 self.lab.wait(lambda: ready or not process.running, f"READY=1 of carpd on {self.host}")
             finally:
                 self.lab.recorder.remove(sock)

@@ -409,7 +409,8 @@ def test_run_hands_over_what_it_was_given(config: Path, socket_dir: Path, monkey
     monkeypatch.setattr(daemon, "Daemon", Daemon)
     runtime = socket_dir / "some" / "where"
     assert cli.main(["run", "--config", str(config), "--runtime-dir", str(runtime)]) == 0
-    (path, loaded, control, state, _guard), ran = made
+    (path, loaded, control, state, _guard, inheritance), ran = made
+    assert inheritance is None
     assert (path, control, ran) == (str(config), f"{runtime}/control.sock", "run")
     assert state == str(runtime), "two daemons with their own runtime directories do not share what they remember"
     assert [vip.name for vip in loaded.vips] == ["smtp"]

@@ -14,6 +14,8 @@ import os
 import select
 import signal
 import socket
+import subprocess
+import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -24,9 +26,10 @@ import pytest
 from ansible_collections.failover.carp.plugins.module_utils.carpd import guard as guard_module
 from ansible_collections.failover.carp.plugins.module_utils.carpd import sentry as sentry_module
 from ansible_collections.failover.carp.plugins.module_utils.carpd.config import Vip
-from ansible_collections.failover.carp.plugins.module_utils.carpd.guard import Guard
+from ansible_collections.failover.carp.plugins.module_utils.carpd.guard import Guard, Turns
 from ansible_collections.failover.carp.plugins.module_utils.carpd.netlink import Link
 from ansible_collections.failover.carp.plugins.module_utils.carpd.sentry import Sentry
+from ansible_collections.failover.carp.plugins.module_utils.carpd.succession import dismiss, is_standing_in
 
 PATIENCE = 15.0  # of a test, for what should happen at once
 LONG = 3600.0  # of a guard, where the daemon is not meant to hang
@@ -303,6 +306,80 @@ def guard_(record: Record) -> Iterator[Guard]:
     one = new_guard()
     yield one
     one.close()
+
+
+class TestStandingIn:
+    """While the daemon's program is replaced, its guard advertises."""
+
+    @staticmethod
+    def stand_in(seconds: float, *turns: Turns) -> Callable[[Guard], None]:
+        def work(one: Guard) -> None:
+            hold()(one)
+            one.stand_in(seconds, turns)
+
+        return work
+
+    def test_it_sends_turn_by_turn_until_it_is_dismissed(self, record: Record, guard: Guard) -> None:
+        hold()(guard)
+        turns = [Turns("eth1", 0.01, [[b"\x01", b"\x02"], [b"\x03"]]), Turns("eth2", 0.015, [[b"\x04"]])]
+        descriptor = guard.stand_in(LONG, turns)
+        assert is_standing_in(descriptor)
+        assert sorted(record.lines(4)) == ["send eth1 01", "send eth1 02", "send eth1 03", "send eth2 04"]
+        dismiss(os.dup(descriptor))
+        assert os.waitpid(guard.pid, 0)[1] == 0
+        assert record.nothing()
+        assert not is_standing_in(descriptor)
+
+    def test_nobody_comes_back(self, record: Record, capfd: pytest.CaptureFixture[str]) -> None:
+        daemon = Daemon(self.stand_in(0.05))
+        assert record.lines(2) == RELEASED
+        assert is_gone(daemon.guard)
+        assert "did not come back after its program was replaced: gave up smtp" in capfd.readouterr().err
+
+    def test_the_new_program_dies(self, record: Record, capfd: pytest.CaptureFixture[str]) -> None:
+        daemon = Daemon(self.stand_in(LONG))
+        daemon.kill()
+        assert record.lines(2) == RELEASED
+        assert is_gone(daemon.guard)
+        assert "died while its program was replaced: gave up smtp" in capfd.readouterr().err
+
+    def test_it_does_not_wait_for_beats(self, record: Record, guard: Guard) -> None:
+        hold(patience=0.05)(guard)
+        guard.stand_in(LONG, [Turns("eth1", 0.1, [[b"\x01"], [b"\x02"], [b"\x03"]])])
+        assert record.lines(3) == ["send eth1 01", "send eth1 02", "send eth1 03"]
+        assert not guard.acted
+
+
+def test_the_next_program_gets_what_this_one_leaves(tmp_path: Path) -> None:
+    """A real process replaces its program by one that says what it was left."""
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM)
+    package = Path(guard_module.__file__).parent.parent
+    environment = {"PYTHONPATH": str(package), "PYTHONDONTWRITEBYTECODE": "1", "PATH": os.environ["PATH"]}
+    command = [sys.executable, "-B", str(program), "an argument"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert done.stderr == ""
+    assert done.stdout.splitlines() == ["['an argument']", "{'smtp': {'master': True}} {'imap': 'me'} [7]", "b'?' here"]
+
+
+PROGRAM = """
+import os, signal, socket, sys
+from carpd.succession import Inheritance, hear_signals, leave, take
+
+left = take()
+if left is None:
+    print(sys.argv[1:], flush=True)
+    ours, theirs = socket.socketpair()
+    theirs.send(b"?")
+    os.set_inheritable(theirs.fileno(), True)
+    leave(Inheritance({"smtp": {"master": True}}, {"imap": "me"}, ours.fileno(), [7]), {"FROM": "here"})
+print(left.hosts, left.demoted, left.children)
+assert not os.get_inheritable(left.guard) and "CARPD_INHERITANCE" not in os.environ
+assert signal.SIGTERM in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+hear_signals()
+assert signal.SIGTERM not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+print(socket.socket(fileno=left.guard).recv(1), os.environ["FROM"])
+"""
 
 
 class TestGuard:

@@ -770,6 +770,24 @@ class TestFailback:
         assert host.machine.state is State.MASTER
 
 
+def test_the_next_program_goes_on_as_master() -> None:
+    host, successor = Host.master(advskew=0), Host(advskew=0)
+    successor.machine.inherit(host.machine.legacy())
+    assert successor.event(Event.RESUME) == [Hold(2), Announce(), Advertise(1, 0)]
+    assert successor.machine.state is State.MASTER
+    assert successor.machine.transitions == host.machine.transitions + 1
+
+
+def test_and_still_yields_to_whom_the_last_one_did() -> None:
+    host, successor = Host.backup(advskew=0), Host(advskew=0)
+    host.event(Event.STEP_DOWN)
+    successor.machine.inherit(host.machine.legacy())
+    successor.event(Event.UP)
+    successor.hear(1, 100)
+    successor.wait(1.0)
+    assert successor.machine.state is State.BACKUP
+
+
 class TestOperator:
     """demote and promote."""
 
