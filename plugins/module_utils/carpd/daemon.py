@@ -101,17 +101,17 @@ class Daemon:
         beat_at = 0.0 if beat < math.inf else math.inf
         try:
             while self._hosts or self._closing or not self._stopping:
-                self._guard.beat()
                 now = time.monotonic()
                 if now >= beat_at:
                     self._notifier.tell("WATCHDOG=1")
                     beat_at = now + beat
                 deadline = min(
                     beat_at,
-                    now + self._guard.patience / 3,
+                    now + self._guard.patience,
                     self._health.next_timer(),
                     *(host.next_timer() for host in self._everyone()),
                 )
+                self._guard.beat(deadline)
                 timeout = None if deadline == math.inf else max(0.0, deadline - now)
                 dispatch(self._selector, timeout, self._look_at_guard)
                 if self._legacy is not None:
@@ -264,8 +264,8 @@ class Daemon:
         for notice in self._watch.read():
             if isinstance(notice, Missed):
                 self._interfaces.load(self._requests)
-            else:
-                self._interfaces.note(notice)
+            elif not self._interfaces.note(notice):
+                continue  # a lease was renewed, most likely by us
             if isinstance(notice, AddressGone):
                 self._address_gone(notice)
             changed = True

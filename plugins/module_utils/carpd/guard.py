@@ -40,7 +40,7 @@ class Guard:
 
     @property
     def patience(self) -> float:
-        """How many seconds without a beat the guard allows; infinity while nothing is held."""
+        """How many seconds the daemon may let pass between beats, half as many late; infinity while nothing is held."""
         return min((patience for patience, _removals, _goodbyes in self._duties.values()), default=math.inf)
 
     @property
@@ -57,9 +57,9 @@ class Guard:
         """Return the descriptor that becomes readable when the guard has gone."""
         return self.sentry.fileno()
 
-    def beat(self) -> None:
-        """Show that the daemon works."""
-        self.sentry.beat()
+    def beat(self, until: float) -> None:
+        """Show that the daemon works, and will show it again until then, which is within the patience."""
+        self.sentry.beat(until)
 
     def hold(self, vip: Vip, link: Link, bow_outs: Collection[bytes], patience: float) -> None:
         """Tell that the addresses of a virtual host are here now, and which packets say goodbye for them."""

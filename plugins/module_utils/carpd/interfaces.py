@@ -31,17 +31,21 @@ class Interfaces:
         for address in requests.addresses():
             self.note(address)
 
-    def note(self, notice: Link | LinkGone | AddressThere | AddressGone) -> None:
-        """Take in one notice."""
+    def note(self, notice: Link | LinkGone | AddressThere | AddressGone) -> bool:
+        """Take in one notice, and return whether it may be news: a renewed lease is none."""
         if isinstance(notice, Link):
             self._links[notice.ifindex] = notice
         elif isinstance(notice, LinkGone):
             self._links.pop(notice.ifindex, None)
             self._addresses.pop(notice.ifindex, None)
         elif isinstance(notice, AddressThere):
-            self._addresses.setdefault(notice.ifindex, {})[notice.address] = notice
+            present = self._addresses.setdefault(notice.ifindex, {})
+            if present.get(notice.address) == notice:
+                return False
+            present[notice.address] = notice
         else:
             self._addresses.get(notice.ifindex, {}).pop(notice.address, None)
+        return True
 
     def usable(self, vip: Vip, virtual: Collection[Address], holds: bool) -> tuple[Link, dict[int, Address]]:
         """Return the interface of a virtual host and, by IP version, the addresses that its advertisements come from.

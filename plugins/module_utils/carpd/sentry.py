@@ -13,6 +13,7 @@ from __future__ import annotations
 import errno
 import gc
 import marshal
+import math
 import mmap
 import os
 import select
@@ -38,14 +39,15 @@ if TYPE_CHECKING:
     # each is a message, or nothing for a dismissal.
     Message = tuple[str, Union[Duty, Shift, tuple[float, int], None]]
 
-# The shared memory: the daemon counts its turns, the guard notes that it has acted. Each writes its own part only.
-_TURNS = struct.Struct("=Q")
-_ACTED_AT = _TURNS.size
+# The shared memory: the daemon writes when it beats and by when it will again, the guard notes that it has acted. All
+# times are those of the monotonic clock, which is one and the same for all processes.
+_BEAT = struct.Struct("=dd")
+_ACTED_AT = _BEAT.size
 _MESSAGE_SIZE = 65536
 DISMISSAL = marshal.dumps(("", None))
 _STAND_IN_TIME = 1.0  # seconds within which the guard reads what it shall send in the daemon's place
 _END_TIME = 0.2  # seconds that a dismissed guard may take
-_IDLE = 3600.0  # seconds between two looks at the heartbeat while nothing is held
+_IDLE = 3600.0  # seconds of sleep while nothing is held: select(2) knows no infinity
 _NETLINK_ERROR = struct.Struct("=16xi")  # what the kernel answers to a request: a header, then 0 or -errno
 _ALREADY_GONE = (errno.EADDRNOTAVAIL, errno.ENODEV)
 
@@ -55,7 +57,6 @@ class Sentry:
 
     def __init__(self) -> None:
         self._memory = mmap.mmap(-1, mmap.PAGESIZE)
-        self._beats = 0
         self._fork()
 
     def _fork(self) -> None:
@@ -77,10 +78,9 @@ class Sentry:
         """Return the descriptor that becomes readable when the guard has gone."""
         return self._socket.fileno()
 
-    def beat(self) -> None:
-        """Show that the daemon works."""
-        self._beats += 1
-        _TURNS.pack_into(self._memory, 0, self._beats)
+    def beat(self, until: float) -> None:
+        """Show that the daemon works, and promise to show it again until then: nobody need wake up in between."""
+        _BEAT.pack_into(self._memory, 0, time.monotonic(), until)
 
     def tell(self, name: str, duty: Duty | None) -> None:
         """Tell what to do for a virtual host when the time comes, or that there is nothing to do for it any more."""
@@ -154,10 +154,10 @@ def _be_the_guard(daemon: socket.socket, memory: mmap.mmap) -> None:
 
 def _watch(daemon: socket.socket, memory: mmap.mmap, duties: Duties) -> str:
     """Keep book of what is held; return what happened to the daemon, or nothing if it ended in order."""
-    last_beat, seen_at, looked_at = -1, time.monotonic(), time.monotonic()
+    deadline, counted_from = math.inf, time.monotonic()
     while True:
-        patience = min((duty[0] for duty in duties.values()), default=_IDLE)
-        readable, _writable, _errors = select.select([daemon], [], [], patience / 2)
+        left = min(_IDLE, max(0.0, deadline - time.monotonic()))
+        readable, _writable, _errors = select.select([daemon], [], [], left)
         if readable:
             data = daemon.recv(_MESSAGE_SIZE)
             if not data:
@@ -165,16 +165,27 @@ def _watch(daemon: socket.socket, memory: mmap.mmap, duties: Duties) -> str:
             name, duty = marshal.loads(data)
             if not name:
                 return _stand_in(daemon, *duty) if duty else ""
+            if not duties:
+                counted_from = time.monotonic()  # the daemon had no reason to beat before
             duties.pop(name, None)
             if duty is not None:
                 duties[name] = duty
-        now, (beat,) = time.monotonic(), _TURNS.unpack_from(memory)
-        # A guard that was stopped itself, or had nothing to guard, begins to count anew.
-        if beat != last_beat or now - looked_at > patience or not duties:
-            last_beat, seen_at = beat, now
-        elif now - seen_at >= patience:
-            return f"did not work for {now - seen_at:.1f} s"
-        looked_at = now
+        patience = min((duty[0] for duty in duties.values()), default=math.inf)
+        now = time.monotonic()
+        if now > deadline + patience / 2:
+            counted_from = now  # this process was stopped itself, and maybe the daemon with it
+        deadline = _deadline(memory, patience, counted_from)
+        if now >= deadline:
+            return f"did not work for {now - max(_BEAT.unpack_from(memory)[0], counted_from):.1f} s"
+
+
+def _deadline(memory: mmap.mmap, patience: float, counted_from: float) -> float:
+    """Return when the patience ends: so long after the last beat, and half as long after the promised one."""
+    beaten_at: float
+    promised: float
+    beaten_at, promised = _BEAT.unpack_from(memory)
+    latest = max(beaten_at, counted_from) + patience
+    return max(latest, min(latest, promised) + patience / 2)
 
 
 def _stand_in(daemon: socket.socket, seconds: float, count: int) -> str:

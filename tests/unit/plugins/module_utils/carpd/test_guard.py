@@ -10,10 +10,12 @@ into a named pipe. That is inherited by its name: a guard closes every descripto
 from __future__ import annotations
 
 import errno
+import math
 import os
 import select
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -396,13 +398,13 @@ class TestGuard:
         guard.hold(SMTP, ETH1, [b"\xab\xcd"], 1.0)
         end = time.monotonic() + 1.5
         while time.monotonic() < end:
-            guard.beat()
+            guard.beat(time.monotonic())
             assert not select.select([guard], [], [], 0.02)[0]
         assert not guard.acted
         assert record.nothing()
 
     def test_without_beats_it_acts_and_says_so(self, record: Record, guard: Guard) -> None:
-        guard.beat()
+        guard.beat(time.monotonic())
         guard.hold(SMTP, ETH1, [b"\xab\xcd"], 0.05)
         assert select.select([guard], [], [], PATIENCE)[0], "its end is noticed by the loop"
         assert guard.acted
@@ -411,7 +413,7 @@ class TestGuard:
     def test_a_later_beat_does_not_hide_that_it_acted(self, record: Record, guard: Guard) -> None:
         guard.hold(SMTP, ETH1, [b"\xab\xcd"], 0.05)
         assert select.select([guard], [], [], PATIENCE)[0]
-        guard.beat()
+        guard.beat(time.monotonic())
         assert guard.acted
 
     def test_replaced_after_it_acted(self, record: Record, guard: Guard) -> None:
@@ -443,7 +445,7 @@ class TestGuard:
         assert select.select([guard], [], [], PATIENCE)[0]
         guard.hold(SMTP, ETH1, [b"\xab\xcd"], LONG)
         guard.release("smtp")
-        guard.beat()
+        guard.beat(time.monotonic())
 
     def test_patience(self, record: Record, guard: Guard) -> None:
         assert guard.patience == float("inf")
@@ -473,6 +475,23 @@ class TestGuard:
         for number in range(2000):
             guard.hold(vip(f"vip{number}", "10.0.0.1/8"), ETH1, [bytes(100)], LONG)
         os.kill(guard.sentry.pid, signal.SIGCONT)
+
+
+@pytest.mark.parametrize(
+    ("beaten_at", "promised", "counted_from", "deadline"),
+    [
+        (100.0, 101.0, 0.0, 101.5),  # it may sleep as long as its patience, and be half as late
+        (100.0, 100.1, 0.0, 101.0),  # but always goes for the whole of it without a beat
+        (100.0, math.inf, 0.0, 101.5),  # a promise from before there was anything to guard holds nobody up
+        (100.0, 101.0, 102.0, 103.0),
+        (100.0, 103.0, 102.0, 103.5),
+    ],
+)
+def test_when_a_patience_of_a_second_ends(
+    beaten_at: float, promised: float, counted_from: float, deadline: float
+) -> None:
+    memory = struct.pack("=dd", beaten_at, promised)
+    assert sentry_module._deadline(memory, 1.0, counted_from) == deadline
 
 
 class Answering:

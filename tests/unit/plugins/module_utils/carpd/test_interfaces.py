@@ -278,3 +278,13 @@ def test_whose_mac_it_is() -> None:
     assert interfaces.is_ours(ETH1.mac)
     assert interfaces.is_ours(bytes.fromhex("020000000002"))
     assert not interfaces.is_ours(bytes.fromhex("020000000003"))
+
+
+def test_a_renewed_lease_is_no_news() -> None:
+    interfaces, address = picture(ETH1), there(OWN)
+    assert interfaces.note(address)
+    assert not interfaces.note(address)
+    assert interfaces.note(address._replace(leased=not address.leased))
+    assert interfaces.note(AddressGone(address.ifindex, address.address))
+    assert interfaces.note(address), "it was gone in between"
+    assert interfaces.note(ETH1)
