@@ -17,7 +17,9 @@ from .control import ControlError
 from .daemon import Daemon
 from .logs import LogWriter
 from .netlink import Requests
+from .options import CARPD_OPTIONS
 from .realtime import become_realtime
+from .sections import Problem
 from .version import VERSION
 
 DEFAULT_CONFIG = "/etc/carpd/carpd.conf"
@@ -56,7 +58,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _run(options.config, config, options.runtime_dir, state_dir)
     if options.verb == "release":
         return _release(config)
+    return _check(options.config, config)
+
+
+def _check(path: str, config: Config) -> int:
+    """Check what only the host can tell. A daemon that runs goes on without."""
+    if config.control_group and _group_number(config.control_group) is None:
+        allowed = CARPD_OPTIONS["control_group"].allowed
+        sys.stderr.write(f"{Problem(path, 'carpd', 'control_group', config.control_group, allowed)}\n")
+        return 2
     return 0
+
+
+def _group_number(name: str) -> int | None:
+    import grp  # here, since almost nobody needs it
+
+    try:
+        return grp.getgrnam(name).gr_gid
+    except KeyError:
+        return None
 
 
 def _run(path: str, config: Config, runtime_dir: str, state_dir: str) -> int:
@@ -65,7 +85,10 @@ def _run(path: str, config: Config, runtime_dir: str, state_dir: str) -> int:
             os.makedirs(runtime_dir, mode=0o755, exist_ok=True)
             for notice in become_realtime(config.priority) if config.priority else []:
                 _log.warning("%s", notice)
-            Daemon(path, config, os.path.join(runtime_dir, SOCKET_NAME), state_dir).run()
+            group = _group_number(config.control_group) if config.control_group else None
+            if config.control_group and group is None:
+                _log.error("control_group = %s: there is no such group, so only root may ask", config.control_group)
+            Daemon(path, config, os.path.join(runtime_dir, SOCKET_NAME), state_dir, group).run()
         except (OSError, ControlError) as error:
             _log.error("carpd cannot go on: %s", error)
             return 1

@@ -82,6 +82,7 @@ class Config:
     log_level: str
     priority: int
     checks: tuple[Check, ...] = ()
+    control_group: str = ""
 
 
 def load(path: str) -> Config:
@@ -122,7 +123,13 @@ def load(path: str) -> Config:
     problems.extend(wrong)
     if problems:
         raise ConfigError(problems)
-    return Config(tuple(vip for _file, vip in vips), str(daemon["log_level"]), int(daemon["priority"]), settled)
+    return Config(
+        vips=tuple(vip for _file, vip in vips),
+        log_level=str(daemon["log_level"]),
+        priority=int(daemon["priority"]),
+        checks=settled,
+        control_group=str(daemon["control_group"]),
+    )
 
 
 def parse_vip(

@@ -49,7 +49,9 @@ class Daemon:
     Raises OSError when the system does not let it work, and ControlError when another daemon uses its socket.
     """
 
-    def __init__(self, config_path: str, config: Config, socket_path: str, state_dir: str) -> None:
+    def __init__(
+        self, config_path: str, config: Config, socket_path: str, state_dir: str, group: int | None = None
+    ) -> None:
         self._config_path = config_path
         self._guard = Guard()
         # select(2) and not epoll: its timeout counts microseconds, where epoll_wait(2) rounds up to milliseconds.
@@ -69,7 +71,7 @@ class Daemon:
         self._orders = Orders(state_dir, self._background, lambda: self._verbs.maintenance_saved())
         self._orders.load()
         self._verbs = Verbs(self._everyone, self._health, self._orders, self._reload, self._tell)
-        self._control = ControlServer(socket_path, self._selector, self._verbs.answer)
+        self._control = ControlServer(socket_path, self._selector, self._verbs.answer, group)
         self._selector.register(self._guard, selectors.EVENT_READ, self._guard_gone)
         self._selector.register(self._watch, selectors.EVENT_READ, self._read_watch)
         self._selector.register(self._signals, selectors.EVENT_READ, self._read_signals)

@@ -162,6 +162,12 @@ def _password(text: str) -> str:
     return text
 
 
+def _group_name(text: str) -> str:
+    if not re.fullmatch(r"[^\s:,]{0,32}", text):
+        raise ValueError(text)
+    return text
+
+
 def _given(text: str) -> str:
     if not text:
         raise ValueError(text)
@@ -226,6 +232,15 @@ CARPD_OPTIONS = _table(
         "debug, info, warning or error",
         "The least important messages that are still written to standard error.",
         _choice("debug", "info", "warning", "error"),
+    ),
+    Option(
+        "control_group",
+        "",
+        "the name of a group that exists on this host",
+        "The group whose members may ask the daemon by carpctl, and give it orders, beside root and the daemon's own "
+        "user. The daemon's user must be in it, unless that is root. By default it is the daemon's own group. Takes "
+        "effect at the next start.",
+        _group_name,
     ),
 )
 

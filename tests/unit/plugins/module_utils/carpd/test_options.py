@@ -78,6 +78,7 @@ def test_defaults() -> None:
         "include": "",
         "priority": 50,
         "log_level": "info",
+        "control_group": "",
         "advbase": 1,
         "advskew": 0,
         "profile": "default",
