@@ -17,7 +17,7 @@ from .control import ControlError
 from .daemon import Daemon
 from .logs import LogWriter
 from .netlink import Requests
-from .options import CARPD_OPTIONS
+from .options import CARPD_OPTIONS, VIP_OPTIONS
 from .realtime import become_realtime
 from .sections import Problem
 from .version import VERSION
@@ -62,12 +62,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _check(path: str, config: Config) -> int:
-    """Check what only the host can tell. A daemon that runs goes on without."""
+    """Check what only the host can tell: who is there. A daemon that runs goes on without them."""
+    problems = []
     if config.control_group and _group_number(config.control_group) is None:
         allowed = CARPD_OPTIONS["control_group"].allowed
-        sys.stderr.write(f"{Problem(path, 'carpd', 'control_group', config.control_group, allowed)}\n")
-        return 2
-    return 0
+        problems.append(Problem(path, "carpd", "control_group", config.control_group, allowed))
+    for vip in config.vips:
+        if vip.hook_user and not _is_user(vip.hook_user):
+            allowed = VIP_OPTIONS["hook_user"].allowed
+            problems.append(Problem(path, f"vip {vip.name}", "hook_user", vip.hook_user, allowed))
+    for problem in problems:
+        sys.stderr.write(f"{problem}\n")
+    return 2 if problems else 0
+
+
+def _is_user(name: str) -> bool:
+    import pwd  # as for groups
+
+    try:
+        pwd.getpwnam(name)
+    except KeyError:
+        return False
+    return True
 
 
 def _group_number(name: str) -> int | None:

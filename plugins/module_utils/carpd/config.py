@@ -63,6 +63,14 @@ class Vip:
     known_peers: tuple[KnownPeer, ...] = ()
     accept_password: bytes = b""
     accept_addresses: tuple[Interface, ...] = ()
+    on_master: tuple[str, ...] = ()
+    on_backup: tuple[str, ...] = ()
+    on_fault: tuple[str, ...] = ()
+    up_script: str = ""
+    down_script: str = ""
+    xparam: str = ""
+    hook_timeout: float = 10.0
+    hook_user: str = ""
 
     @property
     def versions(self) -> list[int]:

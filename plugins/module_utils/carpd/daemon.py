@@ -24,10 +24,11 @@ from .events import dispatch
 from .groups import Member, share
 from .guard import Guard
 from .health import Health
+from .hooks import Hooks
 from .interfaces import Interfaces, Obstacle
 from .neighbours import Neighbour
 from .netlink import AddressGone, Link, Missed, Requests, Watch
-from .news import ALARM, RELOAD, News
+from .news import ALARM, RELOAD, STATE, News
 from .notify import Notifier
 from .orders import Orders
 from .packet import Address, PacketError
@@ -71,6 +72,7 @@ class Daemon:
         self._orders = Orders(state_dir, self._background, lambda: self._verbs.maintenance_saved())
         self._orders.load()
         self._verbs = Verbs(self._everyone, self._health, self._orders, self._reload, self._tell)
+        self._hooks = Hooks(self._selector, time.monotonic)
         self._control = ControlServer(socket_path, self._selector, self._verbs.answer, group)
         self._selector.register(self._guard, selectors.EVENT_READ, self._guard_gone)
         self._selector.register(self._watch, selectors.EVENT_READ, self._read_watch)
@@ -97,6 +99,7 @@ class Daemon:
                     beat_at,
                     now + self._guard.patience / 3,
                     self._health.next_timer(),
+                    self._hooks.next_timer(),
                     *(host.next_timer() for host in self._everyone()),
                 )
                 timeout = None if deadline == math.inf else max(0.0, deadline - now)
@@ -108,6 +111,8 @@ class Daemon:
                         host.due()
                 if self._health.next_timer() <= now:
                     self._health.due()
+                if self._hooks.next_timer() <= now:
+                    self._hooks.due()
                 self._settle()
         finally:
             self._close()
@@ -148,6 +153,7 @@ class Daemon:
                     _log.info("%s: goes on with its new configuration", name)
         self._pending = wanted
         self._health.configure(config.checks)
+        self._hooks.configure(config.vips)
         self._attach_all()  # for other IP versions or sources
         self._settle()
 
@@ -301,6 +307,10 @@ class Daemon:
 
     def _tell(self, news: News) -> None:
         """Tell whoever wants to know."""
+        if news.kind == STATE:
+            for host in self._everyone():
+                if host.vip.name == news.vip:
+                    self._hooks.changed(host.vip, State(news.new), news.reason)
         if self._control.watched:
             self._control.tell(self._verbs.event(news))
 
@@ -320,6 +330,7 @@ class Daemon:
         self._guard.close()
         self._health.close()
         self._control.close()
+        self._hooks.close()
         self._background.close()
         self._wires.keep([])
         self._watch.close()

@@ -432,6 +432,14 @@ class TestControlGroup:
         place = f"{config}: [carpd] control_group = carpd-nobody-here"
         assert capsys.readouterr() == ("", f"{place}: must be the name of a group that exists on this host\n")
 
+    def test_a_hook_user_that_there_is_not(self, config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        config.write_text(f"{DAEMON}{SECTION}hook_user = carpd-nobody-here\n")
+        assert cli.main(["check", "--config", str(config)]) == 2
+        place = f"{config}: [vip smtp] hook_user = carpd-nobody-here"
+        assert capsys.readouterr() == ("", f"{place}: must be the name of a user that exists on this host\n")
+        config.write_text(f"{DAEMON}{SECTION}hook_user = root\n")
+        assert cli.main(["check", "--config", str(config)]) == 0
+
     @pytest.mark.parametrize("name", ["a b", "a:b", "x" * 33])
     def test_what_is_no_name(self, config: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
         config.write_text(f"{DAEMON}control_group = {name}\n{SECTION}")
