@@ -53,14 +53,14 @@ def all_tasks() -> list[dict[str, Any]]:
 def test_the_daemon_reads_its_file(tmp_path: Path) -> None:
     check = {"name": "postfix", "type": "tcp", "target": "127.0.0.1:25"}
     where = {"__carp_config_dir": str(tmp_path), "__carp_plan": {"checks": [check]}}
-    text = render("etc/carpd/carpd.conf.j2", carp_log_level="warning", **where)
+    text = render("etc/carpd/carpd.conf.j2", carp_log_level="warning", carp_control_group="adm", **where)
     (tmp_path / "vips.d").mkdir()
     options = {"interface": "eth1", "vhid": 1, "addresses": "172.17.0.74/20", "password": "secret"}
     (tmp_path / "vips.d" / "smtp.conf").write_text(render_vip("smtp", options))
     path = tmp_path / "carpd.conf"
     path.write_text(text)
     config = load(str(path))
-    assert config.log_level == "warning"
+    assert (config.log_level, config.control_group) == ("warning", "adm")
     assert [(check.name, check.vips) for check in config.checks] == [("postfix", ("smtp",))]
     assert set(re.findall(r"^(\w+) =", text.partition("[check")[0], re.MULTILINE)) == set(CARPD_OPTIONS)
 
@@ -85,6 +85,7 @@ def test_the_unit_fits_the_daemon_and_every_systemd_since_247() -> None:
     unit = unit_settings()
     assert unit["Type"] == ["notify"]
     assert unit["ExecReload"] == ["/usr/local/sbin/carpctl reload"]
+    assert unit["StateDirectory"] == [Path(cli.DEFAULT_STATE_DIR).name]
     assert unit["RuntimeDirectory"] == [Path(cli.DEFAULT_RUNTIME_DIR).name]
     assert unit["AmbientCapabilities"] == unit["CapabilityBoundingSet"]
     assert unit["Restart"] == ["always"]
@@ -96,6 +97,11 @@ def unit(tmp_path: Path) -> Path:
     # The commands themselves are looked for, and the machine of the tests does not have the daemon's.
     path.write_text(render("etc/systemd/system/carpd.service.j2", __carp_command="/bin/true", __carp_ctl="/bin/true"))
     return path
+
+
+def test_the_unit_lets_the_daemon_give_its_socket_to_a_group() -> None:
+    assert "SupplementaryGroups" not in unit_settings()
+    assert "\nSupplementaryGroups=adm\n" in render("etc/systemd/system/carpd.service.j2", carp_control_group="adm")
 
 
 @pytest.mark.skipif(ANALYZE is None, reason="needs systemd-analyze")

@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import os
 import select
-import signal
 import socket
 import threading
 import time
@@ -20,13 +19,12 @@ from collections.abc import Sequence
 from typing import Callable, NamedTuple
 
 from .checkconfig import Check
-from .forked import close_all_but
+from .forked import become_ordinary, drop_ambient_capabilities
 
 _Look = Callable[[Check], "tuple[bool, str]"]
 _MESSAGE_SIZE = 8192
 _READ_AT_ONCE = 100  # messages, so that no flood of results keeps the daemon from its packets
 _STACK = 512 * 1024  # bytes for each check
-_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL = 47, 4  # linux/prctl.h
 
 
 class Result(NamedTuple):
@@ -78,24 +76,16 @@ class Checker:
         self._socket.close()
 
 
-def reap(pid: int) -> bool:
-    """Tell, without waiting, whether this child process has ended."""
-    try:
-        return os.waitpid(pid, os.WNOHANG)[0] == pid
-    except ChildProcessError:
-        return True
-
-
 def _be_the_checker(daemon: socket.socket, checks: Sequence[Check]) -> None:
     """Check until the daemon has gone. Never returns."""
     status = 1
     try:
-        _become_ordinary(daemon.fileno())
+        become_ordinary(daemon.fileno())
         # Here, so that what only checks need takes no memory of the daemon's.
         from .checks import look
         from .commands import kill_all, refuse
 
-        if not _drop_ambient_capabilities():
+        if not drop_ambient_capabilities():
             refuse("the daemon's capabilities cannot be kept from it")
         threading.stack_size(_STACK)
         for check in checks:
@@ -106,34 +96,6 @@ def _be_the_checker(daemon: socket.socket, checks: Sequence[Check]) -> None:
         status = 0
     finally:
         os._exit(status)
-
-
-def _become_ordinary(socket_number: int) -> None:
-    """Lose everything of the daemon's that a check has no use for."""
-    signal.set_wakeup_fd(-1)
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
-        # The service manager sends these to everyone at once, but only the daemon decides when it ends. Handled and not
-        # ignored, for commands would inherit that.
-        signal.signal(number, lambda *_arguments: None)
-    os.setsid()
-    close_all_but(socket_number)
-    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
-
-
-def _drop_ambient_capabilities() -> bool:
-    """Clear the set by which a service manager gives capabilities to a user's programs, so that commands get none.
-
-    What this process has itself, it keeps: a gateway is asked by packet socket. Returns whether the set is empty.
-    """
-    try:
-        import ctypes  # here, since it may fail where memory can never be made executable
-
-        ctypes.CDLL(None).prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
-    except (ImportError, OSError, MemoryError, AttributeError):
-        pass  # what counts is what the kernel says now
-    with open("/proc/self/status", encoding="ascii", errors="replace") as file:
-        ambient = [line.split()[1] for line in file if line.startswith("CapAmb:")]
-    return all(int(each, 16) == 0 for each in ambient)
 
 
 def _repeat(check: Check, look: _Look, daemon: socket.socket) -> None:

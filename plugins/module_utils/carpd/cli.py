@@ -61,7 +61,44 @@ def _obey(words: Sequence[str], sentry: Sentry | None) -> int:
         return _run(options["--config"], config, options["--runtime-dir"], state_dir, sentry)
     if verb == "release":
         return _release(config)
-    return 0
+    return _check(options["--config"], config)
+
+
+def _check(path: str, config: Config) -> int:
+    """Check what only the host can tell: who is there. A daemon that runs goes on without them."""
+    from .options import CARPD_OPTIONS, VIP_OPTIONS
+    from .sections import Problem
+
+    problems = []
+    if config.control_group and _group_number(config.control_group) is None:
+        allowed = CARPD_OPTIONS["control_group"].allowed
+        problems.append(Problem(path, "carpd", "control_group", config.control_group, allowed))
+    for vip in config.vips:
+        if vip.hook_user and not _is_user(vip.hook_user):
+            allowed = VIP_OPTIONS["hook_user"].allowed
+            problems.append(Problem(path, f"vip {vip.name}", "hook_user", vip.hook_user, allowed))
+    for problem in problems:
+        sys.stderr.write(f"{problem}\n")
+    return 2 if problems else 0
+
+
+def _is_user(name: str) -> bool:
+    import pwd  # as for groups
+
+    try:
+        pwd.getpwnam(name)
+    except KeyError:
+        return False
+    return True
+
+
+def _group_number(name: str) -> int | None:
+    import grp  # here, since almost nobody needs it
+
+    try:
+        return grp.getgrnam(name).gr_gid
+    except KeyError:
+        return None
 
 
 def _plain(words: Sequence[str]) -> tuple[str, dict[str, str]] | None:
@@ -117,8 +154,11 @@ def _run(path: str, config: Config, runtime_dir: str, state_dir: str, sentry: Se
             os.makedirs(runtime_dir, mode=0o755, exist_ok=True)
             for notice in become_realtime(config.priority, sentry.pid) if config.priority else []:
                 log.warning("%s", notice)
+            group = _group_number(config.control_group) if config.control_group else None
+            if config.control_group and group is None:
+                log.error("control_group = %s: there is no such group, so only root may ask", config.control_group)
             socket_path = os.path.join(runtime_dir, SOCKET_NAME)
-            daemon = Daemon(path, config, socket_path, state_dir, Guard(sentry), inheritance)
+            daemon = Daemon(path, config, socket_path, state_dir, Guard(sentry), group, inheritance)
             hear_signals()
             successor = daemon.run()
         except (OSError, ControlError) as error:

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import errno
 import os
+import pwd
 import select
 import signal
 import subprocess
 import threading
 import time
+from collections.abc import Mapping
+from typing import Any
 
 _ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
 _KEPT_OUTPUT = 4096  # bytes, of the end
@@ -27,15 +30,19 @@ class Overdue(Exception):
     """The command did not end in time; it is killed."""
 
 
-def run(words: list[str], timeout: float) -> tuple[int, str]:
+def run(
+    words: list[str], timeout: float, environment: Mapping[str, str] | None = None, user: str = ""
+) -> tuple[int, str]:
     """Run a command in a session of its own and return its status, negative for a signal, and its output's last line.
 
-    Raises OSError when it cannot be started, and Overdue. When this returns, all that it started in its process group
-    is gone.
+    It gets the environment beside PATH and LANG, and runs as the user, by default that of this process.
+    Raises OSError when it cannot be started, KeyError when there is no such user, and Overdue. When this
+    returns, all that it started in its process group is gone.
     """
     if _refusals:
         raise OSError(errno.EPERM, _refusals[0])
     end = time.monotonic() + timeout
+    identity = _identity(user)
     with _lock:
         process = subprocess.Popen(
             words,
@@ -43,8 +50,9 @@ def run(words: list[str], timeout: float) -> tuple[int, str]:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             cwd="/",
-            env=_ENVIRONMENT,
+            env={**_ENVIRONMENT, **(environment or {})},
             start_new_session=True,
+            **identity,
         )
         _running.add(process)
     try:
@@ -56,6 +64,17 @@ def run(words: list[str], timeout: float) -> tuple[int, str]:
         process.wait()
         if process.stdout is not None:
             process.stdout.close()
+
+
+def _identity(user: str) -> dict[str, Any]:
+    """Return how to become another user: with its own groups, and none of ours."""
+    if not user:
+        return {}
+    entry = pwd.getpwnam(user)
+    if entry.pw_uid == os.geteuid():
+        return {}
+    groups = os.getgrouplist(user, entry.pw_gid)
+    return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": groups}
 
 
 def refuse(reason: str) -> None:

@@ -67,6 +67,14 @@ class Vip:
     known_peers: tuple[KnownPeer, ...] = ()
     accept_password: bytes = b""
     accept_addresses: tuple[Interface, ...] = ()
+    on_master: tuple[str, ...] = ()
+    on_backup: tuple[str, ...] = ()
+    on_fault: tuple[str, ...] = ()
+    up_script: str = ""
+    down_script: str = ""
+    xparam: str = ""
+    hook_timeout: float = 10.0
+    hook_user: str = ""
 
     @property
     def versions(self) -> list[int]:
@@ -86,6 +94,7 @@ class Config:
     log_level: str
     priority: int
     checks: tuple[Check, ...] = ()
+    control_group: str = ""
 
 
 def load(path: str) -> Config:
@@ -126,7 +135,13 @@ def load(path: str) -> Config:
     problems.extend(wrong)
     if problems:
         raise ConfigError(problems)
-    return Config(tuple(vip for _file, vip in vips), str(daemon["log_level"]), int(daemon["priority"]), settled)
+    return Config(
+        vips=tuple(vip for _file, vip in vips),
+        log_level=str(daemon["log_level"]),
+        priority=int(daemon["priority"]),
+        checks=settled,
+        control_group=str(daemon["control_group"]),
+    )
 
 
 def parse_vip(

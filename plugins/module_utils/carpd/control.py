@@ -10,6 +10,7 @@ to the verb watch, a line ``{"event": ...}`` follows for each thing that happens
 from __future__ import annotations
 
 import json
+import logging
 import os
 import selectors
 import socket
@@ -27,6 +28,9 @@ _PIECES_TIME = 0.0002  # seconds for which a long answer may keep the loop in on
 _MODE = 0o660  # the socket's group may ask
 _CREDENTIALS = struct.Struct("=iII")  # unix(7) SO_PEERCRED
 _TIMED_OUT = (TimeoutError, socket.timeout)  # the same since Python 3.10
+
+
+_log = logging.getLogger(__name__)
 
 
 class ControlError(Exception):
@@ -186,6 +190,7 @@ class ControlServer:
                 raise ControlError(f"another daemon listens on {path}: give each its own --runtime-dir")
             _remove(path)
             self._listener.bind(path)
+            _give_to(path, group)
             os.chmod(path, _MODE)
             self._listener.listen(_CLIENTS_LIMIT)
         except BaseException:
@@ -315,6 +320,17 @@ def _user(client: socket.socket) -> str:
     data = client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
     number = _CREDENTIALS.unpack(data)[1]
     return "root" if number == 0 else f"user {number}"
+
+
+def _give_to(path: str, group: int | None) -> None:
+    """Let a group use the socket. If that cannot be, the daemon works all the same: its addresses matter more."""
+    if group is None:
+        return
+    try:
+        os.chown(path, -1, group)
+    except OSError as error:
+        why = f"{error.strerror}; the daemon's user must be in the group that control_group names"
+        _log.error("%s stays with the daemon's own group: %s", path, why)
 
 
 def _is_live(path: str) -> bool:

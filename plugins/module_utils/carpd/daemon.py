@@ -24,10 +24,11 @@ from .events import dispatch
 from .groups import Member, share
 from .guard import Guard
 from .health import Health
+from .hooks import Hooks
 from .interfaces import Interfaces, Obstacle
 from .neighbours import Neighbour
 from .netlink import AddressGone, Link, Missed, Requests, Watch
-from .news import ALARM, RELOAD, News
+from .news import ALARM, RELOAD, STATE, News
 from .notify import Notifier
 from .orders import Orders
 from .packet import Address, PacketError
@@ -58,6 +59,7 @@ class Daemon:
         socket_path: str,
         state_dir: str,
         guard: Guard,
+        group: int | None = None,
         inheritance: Inheritance | None = None,
     ) -> None:
         self._config_path = config_path
@@ -81,7 +83,8 @@ class Daemon:
         self._verbs = Verbs(self._everyone, self._health, self._orders, self._reload, self._restart, self._tell)
         self._inheritance = inheritance
         self._legacy: Inheritance | None = None
-        self._control = ControlServer(socket_path, self._selector, self._verbs.answer)
+        self._hooks = Hooks(self._selector, time.monotonic)
+        self._control = ControlServer(socket_path, self._selector, self._verbs.answer, group)
         self._selector.register(self._guard, selectors.EVENT_READ, self._guard_gone)
         self._selector.register(self._watch, selectors.EVENT_READ, self._read_watch)
         self._selector.register(self._signals, selectors.EVENT_READ, self._read_signals)
@@ -109,6 +112,7 @@ class Daemon:
                     beat_at,
                     now + self._guard.patience,
                     self._health.next_timer(),
+                    self._hooks.next_timer(),
                     *(host.next_timer() for host in self._everyone()),
                 )
                 self._guard.beat(deadline)
@@ -123,6 +127,8 @@ class Daemon:
                         host.due()
                 if self._health.next_timer() <= now:
                     self._health.due()
+                if self._hooks.next_timer() <= now:
+                    self._hooks.due()
                 self._settle()
             return None
         finally:
@@ -164,6 +170,7 @@ class Daemon:
                     _log.info("%s: goes on with its new configuration", name)
         self._pending = wanted
         self._health.configure(config.checks)
+        self._hooks.configure(config.vips)
         self._attach_all()  # for other IP versions or sources
         self._settle()
 
@@ -324,6 +331,10 @@ class Daemon:
 
     def _tell(self, news: News) -> None:
         """Tell whoever wants to know."""
+        if news.kind == STATE:
+            for host in self._everyone():
+                if host.vip.name == news.vip:
+                    self._hooks.changed(host.vip, State(news.new), news.reason)
         if self._control.watched:
             self._control.tell(self._verbs.event(news))
 
@@ -369,6 +380,7 @@ class Daemon:
             self._guard.close()
         self._health.close()
         self._control.close()
+        self._hooks.close()
         self._background.close()
         self._wires.keep([])
         self._watch.close()

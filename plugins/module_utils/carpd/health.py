@@ -12,7 +12,8 @@ from collections.abc import Iterable
 from typing import Any, Callable
 
 from .checkconfig import Check
-from .checker import Checker, reap
+from .checker import Checker
+from .forked import reap
 from .tracking import Tracker, Verdict
 
 _log = logging.getLogger(__name__)

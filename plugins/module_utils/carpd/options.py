@@ -14,7 +14,7 @@ import re
 from typing import Callable, Union
 
 from .records import dataclass
-from .targets import TARGETS, parse_interface
+from .targets import TARGETS, parse_command, parse_interface, parse_path
 from .timing import Failback
 from .trust import KnownPeer
 
@@ -30,6 +30,7 @@ PASSWORD_RULE = (
 NAME_RULE = "1 to 32 letters, digits, '_', '.' or '-', beginning with a letter or digit"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}")
 FAULT = "fault"
+_COMMAND = "a command line, which no shell reads, or nothing"
 # What a profile stands for; an option that is given counts for more.
 PROFILES: dict[str, dict[str, str]] = {
     "default": {},
@@ -162,6 +163,26 @@ def _password(text: str) -> str:
     return text
 
 
+def _command(text: str) -> tuple[str, ...]:
+    return tuple(parse_command(text)) if text else ()
+
+
+def _text(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError(text)
+    return text
+
+
+def _script(text: str) -> str:
+    return parse_path(text) if text else ""
+
+
+def _account(text: str) -> str:
+    if not re.fullmatch(r"[^\s:,]{0,32}", text):
+        raise ValueError(text)
+    return text
+
+
 def _given(text: str) -> str:
     if not text:
         raise ValueError(text)
@@ -226,6 +247,15 @@ CARPD_OPTIONS = _table(
         "debug, info, warning or error",
         "The least important messages that are still written to standard error.",
         _choice("debug", "info", "warning", "error"),
+    ),
+    Option(
+        "control_group",
+        "",
+        "the name of a group that exists on this host",
+        "The group whose members may ask the daemon by carpctl, and give it orders, beside root and the daemon's own "
+        "user. The daemon's user must be in it, unless that is root. By default it is the daemon's own group. Takes "
+        "effect at the next start.",
+        _account,
     ),
 )
 
@@ -368,6 +398,66 @@ VIP_OPTIONS = _table(
         "nothing, or addresses as in addresses",
         "Another list of addresses to accept advertisements for: to change the list, in the same three steps.",
         _addresses_or_none,
+    ),
+    Option(
+        "on_master",
+        "",
+        _COMMAND,
+        "What is run when this host has become the master: a hook. Hooks of one virtual host run one after the other, "
+        "in a process of their own; the election does not wait for them.",
+        _command,
+    ),
+    Option(
+        "on_backup",
+        "",
+        _COMMAND,
+        "What is run when this host is not, or no longer, the master, but could be; also when the daemon ends on the "
+        "master. At start it is run, too.",
+        _command,
+    ),
+    Option(
+        "on_fault",
+        "",
+        _COMMAND,
+        "What is run when this host cannot be the master: its interface cannot be used, or a check with weight `fault` "
+        "fails.",
+        _command,
+    ),
+    Option(
+        "hook_timeout",
+        "10",
+        "a number from 0.1 to 300 (seconds)",
+        "How long a hook may take. Then it is killed, with all that it has started in its process group.",
+        _seconds(0.1, 300),
+    ),
+    Option(
+        "hook_user",
+        "",
+        "the name of a user that exists on this host",
+        "Who runs the hooks. By default the daemon's user; for another one, the daemon must run as root.",
+        _account,
+    ),
+    Option(
+        "up_script",
+        "",
+        "an absolute path",
+        "A script as ucarp calls it when it becomes master (`--upscript`): its arguments are interface, first address "
+        "and, if it is given, xparam. The address is there already, other than with ucarp.",
+        _script,
+    ),
+    Option(
+        "down_script",
+        "",
+        "an absolute path",
+        "The same at start, and when the host is no longer master (`--downscript`).",
+        _script,
+    ),
+    Option(
+        "xparam",
+        "",
+        "any text without control characters",
+        "The third argument of up_script and down_script, as one word (`--xparam`).",
+        _text,
     ),
 )
 

@@ -16,9 +16,10 @@ from collections.abc import Callable, Iterator
 import pytest
 from ansible_collections.failover.carp.plugins.module_utils.carpd import health as health_module
 from ansible_collections.failover.carp.plugins.module_utils.carpd.checkconfig import Check
-from ansible_collections.failover.carp.plugins.module_utils.carpd.checker import Checker, Result, reap
+from ansible_collections.failover.carp.plugins.module_utils.carpd.checker import Checker, Result
 from ansible_collections.failover.carp.plugins.module_utils.carpd.checks import _lives
 from ansible_collections.failover.carp.plugins.module_utils.carpd.events import dispatch
+from ansible_collections.failover.carp.plugins.module_utils.carpd.forked import reap
 from ansible_collections.failover.carp.plugins.module_utils.carpd.health import Health
 from ansible_collections.failover.carp.plugins.module_utils.carpd.tracking import Verdict
 

@@ -409,14 +409,55 @@ def test_run_hands_over_what_it_was_given(config: Path, socket_dir: Path, monkey
     monkeypatch.setattr(daemon, "Daemon", Daemon)
     runtime = socket_dir / "some" / "where"
     assert cli.main(["run", "--config", str(config), "--runtime-dir", str(runtime)]) == 0
-    (path, loaded, control, state, _guard, inheritance), ran = made
-    assert inheritance is None
-    assert (path, control, ran) == (str(config), f"{runtime}/control.sock", "run")
+    (path, loaded, control, state, _guard, group, inheritance), ran = made
+    assert (path, control, group, inheritance, ran) == (str(config), f"{runtime}/control.sock", None, None, "run")
     assert state == str(runtime), "two daemons with their own runtime directories do not share what they remember"
     assert [vip.name for vip in loaded.vips] == ["smtp"]
     assert runtime.is_dir()
     assert cli.main(["run", "--config", str(config), "--runtime-dir", str(runtime), "--state-dir", "/some/state"]) == 0
     assert made[-2][3] == "/some/state"
+
+
+class TestControlGroup:
+    """A mistake for who checks; for a daemon that has addresses to hold, no reason not to."""
+
+    def test_one_that_there_is(self, config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        config.write_text(DAEMON + "control_group = root\n" + SECTION)
+        assert cli.main(["check", "--config", str(config)]) == 0
+        assert capsys.readouterr() == ("", "")
+
+    def test_one_that_there_is_not(self, config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        config.write_text(DAEMON + "control_group = carpd-nobody-here\n" + SECTION)
+        assert cli.main(["check", "--config", str(config)]) == 2
+        place = f"{config}: [carpd] control_group = carpd-nobody-here"
+        assert capsys.readouterr() == ("", f"{place}: must be the name of a group that exists on this host\n")
+
+    def test_a_hook_user_that_there_is_not(self, config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        config.write_text(f"{DAEMON}{SECTION}hook_user = carpd-nobody-here\n")
+        assert cli.main(["check", "--config", str(config)]) == 2
+        place = f"{config}: [vip smtp] hook_user = carpd-nobody-here"
+        assert capsys.readouterr() == ("", f"{place}: must be the name of a user that exists on this host\n")
+        config.write_text(f"{DAEMON}{SECTION}hook_user = root\n")
+        assert cli.main(["check", "--config", str(config)]) == 0
+
+    @pytest.mark.parametrize("name", ["a b", "a:b", "x" * 33])
+    def test_what_is_no_name(self, config: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
+        config.write_text(f"{DAEMON}control_group = {name}\n{SECTION}")
+        assert cli.main(["check", "--config", str(config)]) == 2
+        assert "control_group" in capsys.readouterr().err
+
+    @pytest.mark.parametrize("name", ["root", "carpd-nobody-here"])
+    def test_it_runs_with_either(self, config: Path, socket_dir: Path, name: str) -> None:
+        config.write_text(f"{DAEMON}control_group = {name}\n{SECTION}")
+        process = Process(config, socket_dir)
+        assert process.notice()[0] == "READY=1"
+        if name != "root":
+            process.wait_log("control_group = carpd-nobody-here: there is no such group, so only root may ask")
+        assert stat.S_IMODE(os.stat(process.socket).st_mode) == 0o660
+        assert request(process.socket, "status")
+        process.send(signal.SIGTERM)
+        assert process.wait() == 0
+        process.kill()
 
 
 @pytest.mark.parametrize("failure", [OSError(1, "Operation not permitted"), ControlError("taken")])

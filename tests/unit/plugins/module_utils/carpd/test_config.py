@@ -751,12 +751,16 @@ WRONG = {
     "known_peers": st.sampled_from(["eth1", "10.0.0.1/8", "10.0.0.1 ucarp", "10.0.0.1 any 255", "10.0.0.1, 10.0.0.1"]),
     "accept_password": st.text(st.sampled_from("QXZ"), min_size=20, max_size=40),
     "accept_addresses": st.sampled_from(["10.0.0.1", "10.0.0.1/40", "10.0.0.0/8"]),
+    **dict.fromkeys(("on_master", "on_backup", "on_fault"), st.sampled_from(["'x", '"', "x \\"])),
+    **dict.fromkeys(("up_script", "down_script"), st.sampled_from(["vip-up", "./x", "~/x"])),
+    "hook_timeout": st.sampled_from(["0", "300.1", "1s", "-1"]),
+    "hook_user": st.sampled_from(["a b", "root:root", "x" * 33]),
 }
 FILES = {"password_file", "accept_password_file"}
 
 
 def test_each_option_is_got_wrong() -> None:
-    assert set(WRONG) == set(VIP_OPTIONS) - FILES
+    assert set(WRONG) == set(VIP_OPTIONS) - FILES - {"xparam"}
 
 
 @pytest.mark.parametrize("option", WRONG)
@@ -809,6 +813,18 @@ def test_when_to_take_the_addresses_back(given: dict[str, str], expected: tuple[
 def test_not_in_two_ways() -> None:
     _vip, wrong = parse_vip("smtp", {**SMTP, "password": "sesame", "failback": "never", "preempt": "no"}, "here")
     assert [str(problem) for problem in wrong] == ["here: [vip smtp] give preempt or failback, not both"]
+
+
+def test_hooks() -> None:
+    given = {"on_master": "/bin/x 'a b' c", "up_script": "/etc/up", "xparam": "a; b", "hook_timeout": "2.5"}
+    vip, wrong = parse_vip("smtp", {**SMTP, "password": "sesame", **given}, "here")
+    assert wrong == [] and vip is not None
+    assert (vip.on_master, vip.on_backup, vip.up_script) == (("/bin/x", "a b", "c"), (), "/etc/up")
+    assert (vip.xparam, vip.hook_timeout, vip.hook_user) == ("a; b", 2.5, "")
+    _vip, wrong = parse_vip("smtp", {**SMTP, "password": "sesame", "xparam": "a\ab"}, "here")
+    assert [str(problem) for problem in wrong] == [
+        r"here: [vip smtp] xparam = a\x07b: must be any text without control characters"
+    ]
 
 
 def test_known_peers() -> None:

@@ -448,6 +448,27 @@ class TestSocketFile:
         assert stat.S_IMODE(os.stat(loop.path).st_mode) == 0o660
         loop.close()
 
+    def test_its_group(self, socket_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        given: list[tuple[object, ...]] = []
+        monkeypatch.setattr(control.os, "chown", lambda *arguments: given.append(arguments))
+        path = str(socket_dir / "control.sock")
+        ControlServer(path, selectors.SelectSelector(), handle, 4711).close()
+        assert given == [(path, -1, 4711)]
+
+    def test_a_group_that_the_daemon_may_not_give_it_to(
+        self, socket_dir: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        def refuse(*_arguments: object) -> None:
+            raise PermissionError(1, "Operation not permitted")
+
+        monkeypatch.setattr(control.os, "chown", refuse)
+        path = str(socket_dir / "control.sock")
+        server = ControlServer(path, selectors.SelectSelector(), handle, 4711)
+        why = "Operation not permitted; the daemon's user must be in the group that control_group names"
+        assert caplog.messages == [f"{path} stays with the daemon's own group: {why}"]
+        assert stat.S_IMODE(os.stat(path).st_mode) == 0o660
+        server.close()
+
     def test_is_gone_after_the_end(self, socket_dir: Path) -> None:
         loop = Loop(str(socket_dir / "control.sock"))
         client = loop.connect()
