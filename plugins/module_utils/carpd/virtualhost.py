@@ -252,6 +252,8 @@ class VirtualHost:
         while actions:
             for action in actions:
                 self._act(action)
+                if isinstance(action, Hold) and not self._machine.state.holds:
+                    break  # refused: what was to follow would claim what is not here
             actions = self._machine.actions()  # sending has consequences of its own
         self._tell_demotion()
 
