@@ -1,99 +1,181 @@
 # Copyright (c) 2026 The failover.carp authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A virtual host computer: the real speaker, with a shell and a kernel that are modelled.
+"""A virtual host computer of ours: the real speaker, with a shell, a guard and a kernel that are modelled.
 
-The shell does what daemon.py and virtualhost.py do: packets before timers, actions in their order. The kernel keeps
-addresses on a lease and removes them up to half a second late, whatever becomes of the daemon.
+The shell does what daemon.py and virtualhost.py do: packets before timers, actions in their order, and waiting while
+the kernel changes an address. The kernel keeps addresses on a lease and removes them up to half a second late, whatever
+becomes of the daemon.
 """
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address
-from typing import Callable
+from collections import deque
+from collections.abc import Iterable
+from typing import Any, Callable
 
-from carpd.actions import Advertise, Changed, Hold, Release
+from carpd.actions import Action, Advertise, Announce, Ask, Changed, Hold, Release
 from carpd.config import Vip
-from carpd.packet import Datagram
+from carpd.packet import Address, Datagram
 from carpd.records import replace
 from carpd.speaker import Speaker
 from carpd.transitions import Event, State
-from world import Segment, World
+from carpd.trust import AHEAD, first_step
+from computer import Computer
+from guard import Guard
+from segment import Segment
+from world import World
 
-KERNEL_LATENESS = 0.49
+KERNEL_LATENESS = 0.49  # measured on Linux 6.18
 USUAL_LATENESS = 0.0005  # of the daemon's wake-ups, in seconds
+GUARD_PATIENCE = 0.5  # of the lease, as in virtualhost.py
 
 
-class Host:
-    """One computer. ``watcher`` is told of every change of state and every packet sent."""
+class Watcher:
+    """Whoever wants to know what a host does."""
+
+    def changed(self, host: Host, change: Changed) -> None:
+        """Hear of a change of state."""
+
+    def sent(self, host: Host, packet: bytes) -> None:
+        """Hear of a packet that left."""
+
+    def heard(self, host: Host, datagram: Datagram) -> None:
+        """Hear of a packet that the daemon is about to take in."""
+
+    def announced(self, host: Host) -> None:
+        """Hear that it announced the address."""
+
+
+class Host(Computer):
+    """One computer with our daemon."""
 
     def __init__(self, world: World, segment: Segment, vip: Vip, number: int) -> None:
-        self.name = f"host{number}"
-        self.world = world
-        self.segment = segment
+        super().__init__(world, segment, f"host{number}", number, tuple(vip.versions))
         self.vip = vip
-        self.address = IPv4Address("10.0.0.0") + number
+        self.watcher = Watcher()
         self.speaker: Speaker | None = None
         self.frozen_at: float | None = None
         self.died_at: float | None = 0.0
         self.asked_to_end_at: float | None = None
-        self.carrier = True
-        self.sending_works = True
         self.demotion = 0
         self.known_demotion = 0  # a frozen daemon has not heard of the latest yet
         self.faulty_since: float | None = None
         self.thawed_at = 0.0
-        self.holds = False
-        self.on_change: Callable[[Host, Changed], None] = lambda _host, _change: None
-        self.on_send: Callable[[Host, bytes], None] = lambda _host, _packet: None
-        self.on_hear: Callable[[Host, Datagram], None] = lambda _host, _datagram: None
-        self._inbox: list[Callable[[Speaker], None]] = []
-        self._lease = 0
+        self.netlink_delay = 0.0  # the kernel takes up to so many seconds to change an address
+        self.refuses = False  # the kernel does not let us have the address
+        self.time_of_day = 1.7e9 + world.random.uniform(0, 1)  # at the beginning; seconds since 1970
+        self._guard: Guard | None = None
+        self._guarded = False
+        self._sign_anew_at = 0
+        self._inbox: deque[Callable[[Speaker], None]] = deque()
+        self._todo: deque[Action] = deque()
+        self._change: Callable[[], None] | None = None  # what the kernel is about
+        self._lease_ends: float | None = None
         self._wake = 0
-        # Every host's monotonic clock counts from a moment of its own.
+        # Every host's monotonic clock counts from a moment of its own, and may not count while it is suspended.
         self._epoch = world.random.uniform(0, 1e6)
-        segment.plug(self.name, self._receive)
+        self._stopped_clock: float | None = None
+        self._postponed: list[Callable[[], None]] = []
 
     @property
     def running(self) -> bool:
         """Whether the daemon works."""
-        return self.speaker is not None and self.frozen_at is None
+        return self.speaker is not None and self.frozen_at is None and not self.suspended
+
+    @property
+    def is_master(self) -> bool:
+        """Whether the daemon thinks to be master."""
+        return self.speaker is not None and self.speaker.machine.state is State.MASTER
+
+    @property
+    def busy(self) -> bool:
+        """Whether the daemon waits for the kernel."""
+        return self._change is not None
 
     def clock(self) -> float:
         """Return the host's monotonic time."""
-        return self.world.now + self._epoch
+        return self.world.now + self._epoch if self._stopped_clock is None else self._stopped_clock
+
+    # What can befall it
 
     def start(self) -> None:
-        """Start the daemon, as the service manager does after a crash, too."""
-        if self.speaker is not None:
+        """Start the daemon, as the service manager does after a crash, too; boot first where that is needed."""
+        if self.speaker is not None or self.suspended:
             return
         self.world.note(self.name, "starts")
+        self.powered = True
         self._drop()  # the real daemon removes what a dead one left
-        self.speaker = Speaker(self.vip, self.world.random.getrandbits(64), self.clock())
-        self.speaker.sources = {4: self.address}
+        if self._guard is not None:
+            self._guard.end()  # the service manager ends what is left of a service before it starts it again
+        self.speaker = Speaker(self.vip, first_step(self.time_of_day + self.world.now), self.clock())
+        self.speaker.sources = self.sources
         self.died_at = self.frozen_at = self.asked_to_end_at = None
+        self._renew_guard()
         self._inbox.clear()
+        self._todo.clear()
         self._tell_health()
         if self.carrier:
-            self.tell(Event.UP)
+            self._tell_up()
 
-    def kill(self) -> None:
-        """Kill the daemon: nobody tidies up."""
+    def kill(self, guard_too: bool = False) -> None:
+        """Kill the daemon: nobody tidies up but its guard, unless that is killed as well."""
         if self.speaker is not None:
-            self.world.note(self.name, "is killed")
-            self.speaker, self.died_at = None, self.world.now
+            self.world.note(self.name, "is killed, and its guard, too" if guard_too else "is killed")
+            self._finish_change()
+            self._end()
+            if self._guard is not None:
+                self._guard.end() if guard_too else self._guard.daemon_died()
 
-    def freeze(self) -> None:
+    def freeze(self, guard_too: bool = False) -> None:
         """Stop the daemon as SIGSTOP does."""
-        if self.running:
-            self.world.note(self.name, "is frozen")
+        if self.running and self._guard is not None:
+            self.world.note(self.name, "is frozen, and its guard, too" if guard_too else "is frozen")
+            self._finish_change()
             self.frozen_at = self.world.now
+            self._guard.freeze() if guard_too else self._guard.daemon_froze()
 
     def thaw(self) -> None:
-        """Let it go on."""
-        if self.speaker is not None and self.frozen_at is not None:
+        """Let everything that is frozen go on."""
+        if self._guard is not None:
+            self._guard.thaw()
+        if self.speaker is not None and self.frozen_at is not None and self._guard is not None:
             self.world.note(self.name, "thaws")
             self.frozen_at, self.thawed_at = None, self.world.now
+            self._guard.daemon_thawed()
+            if self._guard.acted:  # which the real loop looks at before anything else
+                self._renew_guard()
+                self._inbox.appendleft(self._given_up)
+            self._work()
+
+    def power_off(self) -> None:
+        """Cut the power."""
+        self.world.note(self.name, "loses its power")
+        self._change = None
+        self._end()
+        if self._guard is not None:
+            self._guard.end()
+        self.powered = False
+        self._drop()
+
+    def suspend(self, clock_stops: bool) -> None:
+        """Stop the whole computer, as a hypervisor does with a virtual one."""
+        if not self.suspended:
+            self.world.note(self.name, f"is suspended, and its clock {'stops' if clock_stops else 'goes on'}")
+            self._stopped_clock = self.clock() if clock_stops else None
+            self.suspended = True
+
+    def resume(self) -> None:
+        """Let it go on."""
+        if self.suspended:
+            self.world.note(self.name, "is resumed")
+            if self._stopped_clock is not None:
+                self._epoch, self._stopped_clock = self._stopped_clock - self.world.now, None
+            self.suspended, self.thawed_at = False, self.world.now
+            postponed, self._postponed = self._postponed, []
+            self._watch_lease()
+            for happen in postponed:
+                happen()
             self._work()
 
     def set_carrier(self, carrier: bool) -> None:
@@ -101,7 +183,10 @@ class Host:
         if carrier != self.carrier:
             self.world.note(self.name, "is plugged in" if carrier else "is unplugged")
             self.carrier = carrier
-            self.tell(Event.UP if carrier else Event.DOWN)
+            if carrier:
+                self._tell_up()
+            else:
+                self.tell(Event.DOWN)
 
     def stop(self) -> None:
         """Ask the daemon to end, as SIGTERM does."""
@@ -129,6 +214,39 @@ class Host:
             self.faulty_since = self.world.now if faulty else None
             self.tell(Event.FAULT if faulty else Event.HEALED)
 
+    def reconfigure(self, **changes: Any) -> None:
+        """Change timing or policy in the running daemon."""
+        self.vip = replace(self.vip, **changes)
+        vip = self.vip
+
+        def take(speaker: Speaker) -> None:
+            self._guarded = False
+            speaker.reconfigure(vip, self.clock())
+
+        self._tell(take)
+
+    def become(self, **changes: Any) -> None:
+        """Give it another identity; the daemon must have ended, as a changed virtual host does."""
+        self.kill(guard_too=True)
+        self.vip = replace(self.vip, **changes)
+
+    def tell(self, event: Event) -> None:
+        """Bring an event to the daemon, as soon as it can take it."""
+        self._tell(lambda speaker: self._event(speaker, event, event.value))
+
+    def receive(self, datagram: Datagram) -> None:
+        """Take in a packet."""
+        if self.carrier and self.speaker is not None:
+
+            def take(speaker: Speaker) -> None:
+                self.watcher.heard(self, datagram)
+                speaker.received(datagram, self.clock())
+
+            self._inbox.append(take)
+            self._work()
+
+    # How it works
+
     def _tell_health(self) -> None:
         """What the checks have found out outlives a restart of the daemon here; a real one finds it out anew."""
         self._tell_demotion(0)
@@ -144,86 +262,157 @@ class Host:
 
         self._tell(take)
 
-    def reconfigure(self, **changes: int) -> None:
-        """Change timing or policy in the running daemon."""
-        self.vip = replace(self.vip, **changes)
-        vip = self.vip
-        self._tell(lambda speaker: speaker.reconfigure(vip, self.clock()))
-
-    def tell(self, event: Event) -> None:
-        """Bring an event to the daemon, as soon as it can take it."""
-        self._tell(lambda speaker: speaker.machine.event(event, self.clock(), event.value))
+    def _tell_up(self) -> None:
+        self._guarded = False  # the goodbye has the source address in it
+        self.tell(Event.UP)
 
     def _tell(self, message: Callable[[Speaker], None]) -> None:
         if self.speaker is not None:
             self._inbox.append(message)
             self._work()
 
-    def _receive(self, packet: bytes) -> None:
-        if self.carrier:
-            datagram = Datagram.decode(packet)
+    def _event(self, speaker: Speaker, event: Event, reason: str) -> None:
+        speaker.machine.event(event, self.clock(), reason)
 
-            def take(speaker: Speaker) -> None:
-                self.on_hear(self, datagram)
-                speaker.received(datagram, self.clock())
-
-            self._tell(take)
+    def _given_up(self, speaker: Speaker) -> None:
+        speaker.skip_goodbyes()
+        if speaker.machine.state.holds:
+            self._event(speaker, Event.UNHEARD, "the guard acted")
 
     def _work(self) -> None:
-        """One turn of the daemon's loop."""
-        if not self.running or self.speaker is None:
-            return
-        speaker, inbox = self.speaker, self._inbox
-        self._inbox = []
-        for message in inbox:
-            message(speaker)
-            self._perform(speaker)
-        speaker.machine.due(self.clock())
-        self._perform(speaker)
-        if speaker.machine.state is State.ENDED:
-            self.speaker, self.died_at = None, self.world.now
-            return
+        """One turn of the daemon's loop: messages, each with its consequences, then timers."""
+        looked = False
+        while self.running and self._change is None and self.speaker is not None:
+            machine = self.speaker.machine
+            if self._todo:
+                self._act(self.speaker, self._todo.popleft())
+            elif machine.state is State.ENDED:
+                self._end()
+                if self._guard is not None:
+                    self._guard.end()
+            elif self._inbox:
+                self._inbox.popleft()(self.speaker)
+            elif not looked:
+                looked = True
+                machine.due(self.clock())
+            else:
+                self._sleep(machine.next_timer() - self.clock())
+                return
+            self._todo.extend(machine.actions())
+
+    def _sleep(self, wait: float) -> None:
         self._wake += 1
-        wake, wait = self._wake, speaker.machine.next_timer() - self.clock()
+        wake = self._wake
         if wait < 1e9:
-            self.world.after(wait + self.world.random.uniform(0, USUAL_LATENESS), lambda: self._wake_up(wake))
+            late = USUAL_LATENESS * self.world.random.random()
+            self.world.after(wait + late, lambda: self._wake_up(wake))
 
     def _wake_up(self, wake: int) -> None:
         if wake == self._wake:
             self._work()
 
-    def _perform(self, speaker: Speaker) -> None:
-        actions = speaker.machine.actions()
-        while actions:
-            for action in actions:
-                if isinstance(action, Advertise):
-                    packets = speaker.packets(action.advbase, action.advskew, action.demotion)
-                    left = self.carrier and self.sending_works
-                    for packet in packets.values() if left else []:
-                        self.on_send(self, packet)
-                        self.segment.send(self.name, packet)
-                    speaker.machine.sent(left, self.clock())
-                elif isinstance(action, Hold):
-                    self._hold(action.lease)
-                elif isinstance(action, Release):
-                    self._drop()
-                elif isinstance(action, Changed):
-                    self.world.note(self.name, f"{action.old.value} -> {action.new.value}: {action.reason}")
-                    self.on_change(self, action)
-            actions = speaker.machine.actions()
+    def _act(self, speaker: Speaker, action: Action) -> None:
+        if isinstance(action, Changed):
+            self.world.note(self.name, f"{action.old.value} -> {action.new.value}: {action.reason}")
+            self.watcher.changed(self, action)
+        elif isinstance(action, Advertise):
+            packets = speaker.packets(action.advbase, action.advskew, action.demotion).values()
+            left = [self._send(packet) for packet in packets]
+            speaker.machine.sent(any(left), self.clock())
+        elif isinstance(action, Hold):
+            self._hold(speaker, action.lease)
+        elif isinstance(action, Release):
+            self._change_address(self._release)
+        elif isinstance(action, Announce):
+            self.watcher.announced(self)
+        elif isinstance(action, Ask):
+            self._ask(action.address)
 
-    def _hold(self, seconds: int) -> None:
-        self._lease += 1
-        self.holds = True
-        lease, late = self._lease, self.world.random.uniform(0, KERNEL_LATENESS)
-        self.world.after(seconds + late, lambda: self._expire(lease))
+    def _ask(self, address: Address | None) -> None:
+        def answered() -> None:
+            self._tell(lambda speaker: speaker.machine.answered(address, self.clock()))
 
-    def _expire(self, lease: int) -> None:
-        if lease == self._lease and self.holds:
+        self.segment.ask(self, address, answered)
+
+    def _send(self, packet: bytes) -> bool:
+        left = self.emit(packet)
+        if left:
+            self.watcher.sent(self, packet)
+        return left
+
+    def _hold(self, speaker: Speaker, lease: int) -> None:
+        if self._guard is not None and (not self._guarded or speaker.sequence >= self._sign_anew_at):
+            self._guard.hold(speaker.goodbyes().values(), lease * GUARD_PATIENCE)
+            self._guarded, self._sign_anew_at = True, speaker.sequence + AHEAD // 2
+        if self.refuses:
+            self._todo.clear()  # what was to follow would claim what is not here
+            self._event(speaker, Event.ADDRESS_REFUSED, "no address could be added")
+            return
+
+        def hold() -> None:
+            self.holds = True
+            self._lease_ends = self.clock() + lease + self.world.random.uniform(0, KERNEL_LATENESS)
+            self._watch_lease()
+
+        self._change_address(hold)
+
+    def _release(self) -> None:
+        self._drop()
+        self._guarded = False
+        if self._guard is not None:
+            self._guard.release()
+
+    def _change_address(self, change: Callable[[], None]) -> None:
+        """Let the kernel do it, now or after a while; the daemon waits."""
+        self._change = change
+        if self.netlink_delay:
+            self._later(self.world.random.uniform(0, self.netlink_delay), lambda: self._go_on(change))
+        else:
+            self._finish_change()
+
+    def _go_on(self, change: Callable[[], None]) -> None:
+        if self._change is change:
+            self._finish_change()
+            self._work()
+
+    def _finish_change(self) -> None:
+        """No signal, not even SIGKILL, takes effect while the kernel is at work for a process."""
+        change, self._change = self._change, None
+        if change is not None:
+            change()
+
+    def _watch_lease(self) -> None:
+        if self._lease_ends is not None:
+            self.world.after(self._lease_ends - self.clock(), self._expire)
+
+    def _expire(self) -> None:
+        if self._lease_ends is not None and not self.suspended and self.clock() >= self._lease_ends - 1e-6:
             self.world.note(self.name, "the kernel ends the lease")
             self._drop()
             self.tell(Event.ADDRESS_LOST)
 
     def _drop(self) -> None:
-        self._lease += 1
+        self._lease_ends = None
         self.holds = False
+
+    def _end(self) -> None:
+        if self.speaker is not None:
+            self.speaker, self.died_at = None, self.world.now
+        self.frozen_at = None
+        self._todo.clear()
+
+    def _renew_guard(self) -> None:
+        self._guard = Guard(self.world.random, self._later, self._give_up)
+        self._guarded = False
+
+    def _give_up(self, bow_outs: Iterable[bytes]) -> None:
+        self.world.note(self.name, "the guard gives the address up")
+        if self.holds:
+            self._drop()
+            self.tell(Event.ADDRESS_LOST)
+        for packet in bow_outs:
+            self._send(packet)
+
+    def _later(self, delay: float, happen: Callable[[], None]) -> None:
+        """Run something after so many seconds, or when the computer is resumed."""
+        self.world.after(delay, lambda: self._postponed.append(happen) if self.suspended else happen())

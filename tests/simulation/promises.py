@@ -1,48 +1,107 @@
 # Copyright (c) 2026 The failover.carp authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The promises, checked after every step of every schedule."""
+"""The promises, checked after every step of every schedule.
+
+Beside a peer of another kind only those count that are ours to keep: an address that a killed ucarp leaves behind is
+not held against us.
+"""
 
 from __future__ import annotations
 
 import itertools
+import math
+from collections.abc import Sequence
 
 from carpd.actions import Changed
+from carpd.digest import Digest
 from carpd.machine import HOLD_TIME
-from carpd.packet import BOW_OUT, Advertisement, Datagram
+from carpd.packet import BOW_OUT, Address, Advertisement, Datagram
 from carpd.standing import demoted_skew
-from carpd.timing import LEASE_LATENESS
 from carpd.transitions import State
-from host import Host
-from world import LONGEST_DELAY, Segment, World
+from computer import Computer
+from host import KERNEL_LATENESS, Host, Watcher
+from peer import Peer
+from segment import Segment
+from world import World
 
-EXCHANGE = 4 * LONGEST_DELAY  # two packets there, two back, at their slowest
+PROMISES = {
+    "I1": "never two owners of the address for longer than hosts need to hear each other",
+    "I2": "while a healthy host is connected, some host owns the address",
+    "I3": "no address on a host whose daemon is dead or frozen for longer than the lease",
+    "I4": "after two owners one is left within an interval, and it announces the address anew",
+    "I5": "nobody becomes master without having heard silence for the full time, a goodbye or a worse master",
+    "I6": "a master that works advertises on time",
+    "I7": "a counter never repeats",
+    "end": "a daemon that is asked to end does so in time",
+    "health": "whoever must not be master hands over or lets go, and of the rest one of the least demoted is master",
+    "order": "of equally healthy hosts a preferred one that may preempt is master",
+    "yield": "a master that hears a better host gives way at once",
+    "calm": "without faults nothing changes",
+}
+
 LATE = 0.1
 RECENT = 6.0  # faults that are less apart may add up
-PATIENT = 10.0  # after so long without a new fault, everything must be in order; for advbase 1
+UNJUST = 3.0  # seconds for which the wrong host may be master while nothing else happens
+EARLY = 0.005  # the daemon's and the promises' idea of one moment
 
 
 class Broken(AssertionError):
-    """A promise was not kept."""
+    """A promise was not kept; ``promise`` is its name."""
+
+    def __init__(self, promise: str, how: str) -> None:
+        super().__init__(f"{promise}, {PROMISES[promise]}: {how}")
+        self.promise = promise
 
 
-class Promises:
-    """Watches a world and raises Broken as soon as an invariant does not hold."""
+class Promises(Watcher):
+    """Watches a world and raises Broken as soon as a promise is not kept.
 
-    def __init__(self, world: World, segment: Segment, hosts: list[Host]) -> None:
+    ``patient`` is after how many seconds without a new fault everything must be in order. ``skeptical`` says that not
+    every packet can be taken for authentic.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        segment: Segment,
+        hosts: Sequence[Host],
+        peers: Sequence[Peer],
+        patient: float,
+        skeptical: bool,
+    ) -> None:
         self._world = world
         self._segment = segment
         self._hosts = hosts
-        self._together: dict[tuple[str, str], float] = {}
-        self._unjust: dict[tuple[str, str], float] = {}
+        self._peers = peers
+        self._everyone: list[Computer] = [*hosts, *peers]
+        self._patient = patient
+        self._exchange = 4 * segment.longest_delay  # two packets there, two back, at their slowest
+        self._interval = max(_interval(one.vip.advbase, one.vip.advskew) for one in (*hosts, *peers))
+        self._together: dict[tuple[Computer, Computer], float] = {}
+        self._unjust: dict[tuple[str, Computer, Computer], float] = {}
+        self._insane_at = dict.fromkeys(peers, 0.0)
         self._network_trouble = 0.0
         self._any_trouble = 0.0
         self._troubles: list[float] = []
-        self._counters: set[tuple[str, int]] = set()
-        self._last_better: dict[str, float] = {}
-        self._may_rise: dict[str, bool] = {}
+        self._counters: dict[tuple[Address, int], int] = {}  # and how many were used before
+        self._newest: dict[tuple[Host, Address], int] = {}
+        self._last_better: dict[Host, tuple[float, float]] = {}  # when, and the interval that was promised
+        self._may_rise: dict[Host, bool] = {}
+        self._must_yield: dict[Host, Datagram] = {}
+        self._excused_at: dict[Host, float] = {}  # when it last advertised, or had a reason not to
+        self._promised: dict[Host, float] = {}  # and what interval it promised
+        self._owes_announcement: dict[Computer, float] = {}
+        self._demotions: list[int] = []
+        self.slowest_netlink = 0.0
+        self._skeptical = skeptical
+        self._digests: dict[tuple[object, ...], Digest] = {}
+        self._moved: dict[Computer, float] = {}  # when it became master last
+        self._gave_way: dict[Computer, float] = {}
         for host in hosts:
-            host.on_change, host.on_send, host.on_hear = self._changed, self._sent, self._heard
+            host.watcher = self
+        for peer in peers:
+            peer.promoted = self._note_move
 
     def trouble(self, network: bool) -> None:
         """Take note of a fault that begins or ends now; ``network`` if hosts may not hear each other because of it."""
@@ -55,92 +114,236 @@ class Promises:
     def check(self) -> None:
         """Look at the world."""
         now = self._world.now
-        unheard = any(not (host.carrier and host.sending_works) for host in self._hosts)
-        if unheard or self._segment.cuts or self._segment.loss:
+        unheard = self._segment.disturbed
+        for host in self._hosts:
+            if not (host.carrier and host.sending_works):
+                unheard = True
+        if unheard:
             self.trouble(network=True)
+        for peer in self._peers:
+            if not peer.sane:
+                self._insane_at[peer] = now
         self._one_owner(now)
-        self._no_ghost(now)
-        self._ends(now)
-        self._healthy(now)
-        if now - self._any_trouble > PATIENT:
-            self._someone(now)
+        for host in self._hosts:
+            self._yields(host)
+            self._no_ghost(host, now)
+            self._ends(host, now)
+            self._heeds_fault(host, now)
+            self._on_time(host, now)
+        self._announces(now)
+        if now - self._any_trouble > self._patient:
+            self._in_order(now)
         else:
             self._unjust.clear()
 
     def _one_owner(self, now: float) -> None:
-        """I1 and I4: never two holders for longer than an exchange; after healing, one more interval."""
-        for one, other in itertools.combinations(self._hosts, 2):
-            pair = (one.name, other.name)
-            if not (one.holds and other.holds):
-                self._together.pop(pair, None)
+        """I1 and the first half of I4."""
+        owners = [one for one in self._everyone if one.owns]
+        if len(owners) < 2 and not self._together:
+            return
+        pairs = set(itertools.combinations(owners, 2))
+        for pair in list(self._together):
+            if pair not in pairs:
+                del self._together[pair]
+                self._settled(pair, now)
+        for one, other in pairs:
+            if not isinstance(one, Host) or (isinstance(other, Host) and _identity(one) != _identity(other)):
+                continue  # both are peers, or they cannot know that they are meant to be a pair
+            since = self._together.setdefault((one, other), now)
+            bound = self._exchange + 2 * self.slowest_netlink
+            # When two things coincide, the lease is what bounds how long a dead or deaf host can hold on.
+            if len(self._troubles) >= 2 or self._died_unheard(one, other) or not self._leases_end_in_time:
+                bound += max(3.0 * self._hosts[0].vip.advbase, 1 + KERNEL_LATENESS)
+            if isinstance(other, Peer):
+                since = max(since, self._insane_at[other])
+                bound += other.slowness + self._interval
+            if now > max(since, self._network_trouble + self._interval) + bound:
+                raise Broken("I1", f"{one.name} and {other.name} both own the address, for {now - since:.3f} s now")
+
+    def _died_unheard(self, one: Computer, other: Computer) -> bool:
+        """Whether one of them stopped working in the very moment in which the other took over from it."""
+        for dead, heir in ((one, other), (other, one)):
+            gone = (dead.died_at if dead.speaker is None else dead.frozen_at) if isinstance(dead, Host) else None
+            if gone is not None and abs(gone - self._moved.get(heir, -math.inf)) < self._exchange:
+                return True
+        return False
+
+    def _note_move(self, one: Computer) -> None:
+        self._moved[one] = self._world.now
+
+    @property
+    def _leases_end_in_time(self) -> bool:
+        """Whether a lease, which counts whole seconds, can end before a peer's patience does."""
+        return self._hosts[0].vip.advbase > 0
+
+    def _settled(self, pair: tuple[Computer, Computer], now: float) -> None:
+        left = [one for one in self._everyone if one.owns]
+        if len(left) == 1 and left[0] in pair:
+            loser = pair[0] if left[0] is pair[1] else pair[1]
+            if now - self._gave_way.get(loser, -math.inf) <= self._exchange:
+                self._owes_announcement[left[0]] = now
+
+    def _announces(self, now: float) -> None:
+        """The second half of I4."""
+        for host, since in list(self._owes_announcement.items()):
+            if (
+                not (isinstance(host, Host) and host.running and host.is_master)
+                or host.busy
+                or self._any_trouble >= since
+            ):
+                del self._owes_announcement[host]
+            elif now - since > self._interval + self._exchange:
+                raise Broken("I4", f"{host.name} is the only owner again and has not announced the address since")
+
+    def announced(self, host: Host) -> None:
+        """Take note of an announcement."""
+        self._owes_announcement.pop(host, None)
+
+    def _no_ghost(self, host: Host, now: float) -> None:
+        """I3."""
+        gone = host.died_at if host.speaker is None else host.frozen_at
+        if host.owns and gone is not None:
+            lease = max(1, 3 * host.vip.advbase)
+            if now - max(gone, host.thawed_at) > lease + (0.0 if host.vip.advbase else KERNEL_LATENESS):
+                raise Broken("I3", f"{host.name} owns the address although its daemon works no more")
+
+    def _ends(self, host: Host, now: float) -> None:
+        asked = host.asked_to_end_at
+        if asked is not None and host.running:
+            late = now - max(asked, host.thawed_at) - HOLD_TIME - LATE - 2 * self.slowest_netlink
+            if late > 0:
+                raise Broken("end", f"{host.name} was asked to end {now - asked:.1f} s ago")
+
+    def _heeds_fault(self, host: Host, now: float) -> None:
+        if host.faulty_since is not None and host.running and host.owns:
+            since = max(host.faulty_since, host.thawed_at)
+            if now - since > HOLD_TIME + LATE + 2 * self.slowest_netlink:
+                raise Broken("health", f"{host.name} owns the address and must not, since {now - since:.1f} s")
+
+    def _yields(self, host: Host) -> None:
+        if host in self._must_yield and not host.busy:
+            datagram = self._must_yield.pop(host)
+            if host.running and (host.is_master or host.holds):
+                raise Broken("yield", f"{host.name} has heard {datagram.source}, which is better, and stays master")
+
+    def _on_time(self, host: Host, now: float) -> None:
+        """I6, as far as the election answers for it; what else could hold it up is not simulated."""
+        if not (host.is_master and host.running and host.carrier and host.sending_works) or host.busy:
+            self._excused_at[host] = now
+            return
+        silence = now - max(self._excused_at.get(host, now), host.thawed_at)
+        if silence > max(self._promised.get(host, 0.0), _interval(host.vip.advbase, _rank(host)[2])) + EARLY:
+            raise Broken("I6", f"{host.name} is master and has not advertised for {silence:.3f} s")
+
+    def _in_order(self, now: float) -> None:
+        """What must be so in peace."""
+        if self._is_demoted_anew():
+            self._any_trouble = now
+            self._unjust.clear()
+            return
+        able = [host for host in self._hosts if host.running and host.faulty_since is None and not host.refuses]
+        owners = [one for one in self._everyone if one.owns and not (isinstance(one, Peer) and not one.sane)]
+        if able and not owners:
+            raise Broken("I2", f"after {self._patient:g} s of peace nobody owns the address")
+        for owner, host in itertools.product(owners, able):
+            if isinstance(owner, Host) and _identity(owner) != _identity(host):
                 continue
-            since = self._together.setdefault(pair, now)
-            # When two faults coincide, the lease is what bounds how long a dead or deaf host can hold on.
-            bound = EXCHANGE if len(self._troubles) < 2 else 3 * one.vip.advbase + EXCHANGE
-            healed = self._network_trouble + one.vip.advbase + max(one.vip.advskew, other.vip.advskew) / 256
-            if now > max(since, healed) + bound:
-                raise Broken(f"I1: {one.name} and {other.name} both hold the address for {now - since:.3f} s")
+            if isinstance(owner, Host) and owner is not host:
+                self._just("health", owner, host, _rank(host)[0] < _rank(owner)[0], now)
+            if owner is not host and host.vip.preempt and host.speaker and not host.speaker.machine.yielding:
+                self._just("order", owner, host, _rank(host) < _rank(owner), now)
 
-    def _no_ghost(self, now: float) -> None:
-        """I3: no address on a host whose daemon is dead or frozen beyond the lease."""
-        for host in self._hosts:
-            gone = host.died_at if host.speaker is None else host.frozen_at
-            if host.holds and gone is not None and now - gone > 3 * host.vip.advbase:
-                raise Broken(f"I3: {host.name} holds the address although its daemon works no more")
+    def _is_demoted_anew(self) -> bool:
+        """Whether some host is demoted more or less than before, be it by its own: that is no peace yet."""
+        before, self._demotions = self._demotions, [_rank(host)[0] for host in self._hosts]
+        return self._demotions != before
 
-    def _ends(self, now: float) -> None:
-        """A daemon that is asked to end does, whatever state it is in."""
-        for host in self._hosts:
-            if host.running and host.asked_to_end_at is not None and now - host.asked_to_end_at > HOLD_TIME + LATE:
-                raise Broken(f"{host.name} was asked to end {now - host.asked_to_end_at:.1f} s ago")
+    def _just(self, promise: str, owner: Computer, host: Host, unjust: bool, now: float) -> None:
+        case = (promise, owner, host)
+        if not unjust:
+            self._unjust.pop(case, None)
+        elif now - self._unjust.setdefault(case, now) > UNJUST:
+            raise Broken(promise, f"{owner.name} owns the address, and {host.name} is better")
 
-    def _healthy(self, now: float) -> None:
-        """Whoever must not be master hands over, or lets go."""
-        for host in self._hosts:
-            if host.running and host.holds and host.faulty_since is not None:
-                since = max(host.faulty_since, host.thawed_at)
-                if now - since > HOLD_TIME + LATE:
-                    raise Broken(f"{host.name} holds the address, and must not be master since {now - since:.1f} s")
+    def changed(self, host: Host, change: Changed) -> None:
+        """Check calm and I5."""
+        now = self._world.now
+        if self._is_demoted_anew():
+            self._any_trouble = now
+        if change.new is State.MASTER:
+            self._note_move(host)
+        elif change.old.holds and not change.new.holds:
+            self._gave_way[host] = now
+        mad_at = max(self._insane_at.values(), default=-math.inf)
+        if now - max(self._any_trouble, mad_at) > self._patient + UNJUST:
+            raise Broken("calm", f"{host.name} turns from {change.old.value} to {change.new.value}")
+        if change.old is not State.BACKUP or change.new is not State.MASTER or self._may_rise.get(host):
+            return
+        heard_at, interval = self._last_better.get(host, (-math.inf, 0.0))
+        patience = host.vip.dead_ratio * (host.vip.advbase or interval)
+        if now - heard_at < patience - EARLY * min(1.0, patience):
+            raise Broken("I5", f"{host.name} becomes master {now - heard_at:.3f} s after it heard a better host")
 
-    def _someone(self, now: float) -> None:
-        """I2: someone holds the address, if anyone can; and of those who can, one of the least demoted."""
-        able = [host for host in self._hosts if host.running and host.faulty_since is None]
-        holders = [host for host in self._hosts if host.holds]
-        if able and not holders:
-            raise Broken(f"I2: after {PATIENT} s of peace nobody holds the address")
-        for holder, other in itertools.product(holders, able):
-            pair = (holder.name, other.name)
-            if _demotion(other) >= _demotion(holder):
-                self._unjust.pop(pair, None)
-            elif now - self._unjust.setdefault(pair, now) > 2 * holder.vip.advbase + 1:
-                raise Broken(f"{holder.name} holds the address, and {other.name} is healthier")
-
-    def _changed(self, host: Host, change: Changed) -> None:
-        """I5: no promotion without silence for the full time, or a goodbye, or a worse master."""
-        if change.old is State.BACKUP and change.new is State.MASTER:
-            silence = self._world.now - self._last_better.get(host.name, -1e9)
-            if silence < 3 * host.vip.advbase - LEASE_LATENESS / 100 and not self._may_rise.get(host.name):
-                raise Broken(f"I5: {host.name} rises {silence:.3f} s after it heard a better host")
-
-    def _heard(self, host: Host, datagram: Datagram) -> None:
-        advertisement = Advertisement.decode(datagram.payload)
-        values = (advertisement.advbase, advertisement.advskew)
+    def heard(self, host: Host, datagram: Datagram) -> None:
+        """Take note of what a host knows."""
+        said = Advertisement.decode(datagram.payload)
+        if self._skeptical and not self._is_authentic(host, said):
+            return
+        if host.vip.known_peers and self._is_old(host, datagram.source, said.counter):
+            return  # which carpd can tell of its own kind
         # Failed sends may rank it lower; but that can end at any time.
         ours = (host.known_demotion, host.vip.advbase, demoted_skew(host.vip.advskew, host.known_demotion))
-        if values == BOW_OUT or (advertisement.demotion, *values) > ours:
-            self._may_rise[host.name] = True
+        theirs = (said.demotion, said.advbase, said.advskew)
+        self._must_yield.pop(host, None)
+        too_slow = 0 < host.vip.dead_ratio * host.vip.advbase < said.interval
+        if (said.advbase, said.advskew) == BOW_OUT or theirs > ours or too_slow:
+            self._may_rise[host] = True
         else:
-            self._may_rise[host.name] = False
-            self._last_better[host.name] = self._world.now
+            self._may_rise[host] = False
+            self._last_better[host] = self._world.now, said.interval
+            if theirs < ours and host.is_master:
+                self._must_yield[host] = datagram
 
-    def _sent(self, host: Host, packet: bytes) -> None:
-        """I7: a counter never repeats."""
-        counter = Advertisement.decode(Datagram.decode(packet).payload).counter
-        if (host.name, counter) in self._counters:
-            raise Broken(f"I7: {host.name} used the counter {counter} twice")
-        self._counters.add((host.name, counter))
+    def _is_authentic(self, host: Host, said: Advertisement) -> bool:
+        identity = _identity(host)
+        if identity not in self._digests:
+            addresses = [address.ip for address in host.vip.addresses]
+            self._digests[identity] = Digest(host.vip.password, host.vip.vhid, addresses)
+        return said.vhid == host.vip.vhid and self._digests[identity].accepts(said.counter, said.mac)
+
+    def sent(self, host: Host, packet: bytes) -> None:
+        """Check I7."""
+        datagram = Datagram.decode(packet)
+        said = Advertisement.decode(datagram.payload)
+        self._excused_at[host] = self._world.now
+        self._promised[host] = 0.0 if said.is_bow_out else said.interval
+        use = (datagram.source, said.counter)
+        if use in self._counters:
+            raise Broken("I7", f"{host.name} used the counter {said.counter} twice")
+        self._counters[use] = len(self._counters)
+
+    def _is_old(self, host: Host, source: Address, counter: int) -> bool:
+        """Whether the host has heard something from there before that was sent later."""
+        number = self._counters.get((source, counter))
+        if number is None:
+            return False
+        newest = self._newest.get((host, source), -1)
+        self._newest[host, source] = max(number, newest)
+        return number < newest
 
 
-def _demotion(host: Host) -> int:
-    """Return by how much a host is demoted, sends that failed included."""
-    return host.speaker.machine.demotion if host.speaker is not None else 0
+def _interval(advbase: int, advskew: int) -> float:
+    return advbase + advskew / 256
+
+
+def _identity(host: Host) -> tuple[object, ...]:
+    return host.vip.vhid, host.vip.password, host.vip.addresses
+
+
+def _rank(one: Computer) -> tuple[int, int, int]:
+    """Return what hosts compare, the lowest first: demotion, sends that failed included, advbase and advskew."""
+    if isinstance(one, Peer):
+        return one.claim
+    assert isinstance(one, Host)
+    demotion = one.speaker.machine.demotion if one.speaker is not None else 0
+    return demotion, one.vip.advbase, demoted_skew(one.vip.advskew, demotion)

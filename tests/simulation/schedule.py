@@ -5,214 +5,127 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Interface
-from typing import Callable
+import traceback
+from ipaddress import IPv4Interface, IPv6Interface
 
+from bsd import FreeBsd, OpenBsd
 from carpd.config import Vip
-from carpd.transitions import Event
+from carpd.digest import Digest
+from carpd.records import replace
+from carpd.trust import KnownPeer
+from faults import Faults
 from host import Host
+from peer import Peer, PeerVip
 from promises import Broken, Promises
-from world import Segment, World
+from segment import Segment
+from ucarp import Ucarp
+from world import World
 
-DURATION = 90.0  # seconds of faults
-PEACE = 15.0  # and then none
+_ADDRESSES = {4: IPv4Interface("10.0.0.50/24"), 6: IPv6Interface("2001:db8::50/64")}
+_PASSWORD = b"secret"
+_VHID = 1
+_DURATION = 60.0  # seconds of faults
+_PATIENT = 10.0  # after so long without a new fault everything must be in order
+_PATIENT_OF_PEERS = 22.0  # a ucarp without a cable sleeps for 10 s, and then reads and counts slowly
+_KINDS = {"alike": 50, "two families": 10, "mixed": 30, "mistaken": 10}
+_LAST_SECONDS = 8.0
 
 
 class Schedule:
     """One run. ``run`` raises Broken, with the trace to read in ``world.trace``."""
 
-    def __init__(self, seed: int) -> None:
-        self.world = world = World(seed)
-        self.segment = Segment(world)
-        draw = world.random
-        preempt = draw.random() < 0.8
-        skews = draw.sample(range(0, 240, 20), draw.choice([2, 2, 2, 3, 4, 5]))
-        self.hosts = [
-            Host(world, self.segment, _vip(skew, preempt), number) for number, skew in enumerate(skews, start=1)
-        ]
-        self.promises = Promises(world, self.segment, self.hosts)
-        for host in self.hosts:
-            world.note(host.name, f"{host.address}, advskew {host.vip.advskew}, preempt {host.vip.preempt}")
-            world.after(draw.choice([0.0, draw.uniform(0, 5)]), host.start)
+    def __init__(self, seed: int, wordy: bool = False) -> None:
+        self.world = World(seed, wordy)
+        self.segment = Segment(self.world)
+        self.kind = self.world.random.choices(list(_KINDS), list(_KINDS.values()))[0]
+        self.hosts: list[Host] = []
+        self.peers: list[Peer] = []
+        self._people()
+        acquainted = ", and they know each other" if self.acquainted else ""
+        self.world.note("*", f"seed {seed}, {self.kind}{acquainted}")
+        patient = _PATIENT_OF_PEERS if self.peers else _PATIENT
+        skeptical = self.kind == "mistaken"
+        self.promises = Promises(self.world, self.segment, self.hosts, self.peers, patient, skeptical)
+        self.faults = Faults(self.world, self.segment, self.hosts, self.peers, self.promises, pace=1.0)
+        self._peace = patient + 5
+        self._introduce()
 
     def run(self) -> None:
         """Let the faults happen, then peace, and look on."""
         draw = self.world.random
+        choices = self.faults.of_hosts() + self.faults.of_peers()
+        if self.kind == "two families":
+            choices += self.faults.of_families()
+        elif self.kind == "mistaken":
+            choices += self.faults.of_identity() * 3
         moment = draw.uniform(1, 8)
-        while moment < DURATION:
-            self.world.after(moment - self.world.now, draw.choice(self._faults()))
+        while moment < _DURATION:
+            self.world.after(moment, draw.choice(choices))
             moment += draw.expovariate(1 / draw.choice([0.5, 3.0, 12.0]))
-        self.world.run(DURATION, self.promises.check)
-        self._mend()
-        self.world.run(DURATION + PEACE, self.promises.check)
+        self.world.run(_DURATION, self.promises.check)
+        self.faults.mend()
+        self.world.run(_DURATION + self._peace, self.promises.check)
         self.promises.check()
 
-    def _faults(self) -> list[Callable[[], None]]:
-        return [
-            self._kill,
-            self._freeze,
-            self._unplug,
-            self._cut,
-            self._lossy,
-            self._disorder,
-            self._mute,
-            self._stop,
-            self._step_down,
-            self._delete,
-            self._reload,
-            self._demote,
-            self._demote_all,
-            self._fault,
-        ]
-
-    def _begin(self, what: str, network: bool = False) -> None:
-        self.world.note("*", what)
-        self.promises.trouble(network)
-
-    def _end(self, delay: float, network: bool, *ends: Callable[[], None]) -> None:
-        def end() -> None:
-            for each in ends:
-                each()
-            self.promises.trouble(network)
-
-        self.world.after(delay, end)
-
-    def _some(self) -> Host:
-        """One of the hosts, and most often the one that matters."""
+    def _people(self) -> None:
         draw = self.world.random
-        holders = [host for host in self.hosts if host.holds]
-        return draw.choice(holders) if holders and draw.random() < 0.7 else draw.choice(self.hosts)
+        preempt = draw.random() < 0.8
+        count = draw.choice([1, 1, 2]) if self.kind == "mixed" else draw.choice([2, 2, 2, 3, 4, 5])
+        skews = draw.sample(range(0, 240, 20), count + 1)
+        versions = (4, 6) if self.kind == "two families" else (4,)
+        for number, skew in enumerate(skews[:count], start=1):
+            self.hosts.append(Host(self.world, self.segment, _vip(skew, preempt, versions), number))
+        self.acquainted = draw.random() < 0.5
+        if self.kind == "mixed":
+            # Sometimes as good as one of ours: then ties are to be broken.
+            skew = draw.choice([*skews, skews[-1]])
+            digest = Digest(_PASSWORD, _VHID, [_ADDRESSES[4].ip])
+            vip = PeerVip(1, skew, draw.random() < 0.5, _VHID, digest)
+            make = draw.choice([Ucarp, Ucarp, OpenBsd, FreeBsd])
+            self.peers.append(make(self.world, self.segment, vip, draw.choice([count + 1, 0x0100])))
+        if self.acquainted:
+            self._acquaint()
 
-    def _short(self) -> float:
-        return self.world.random.choice([0.05, 0.5, 1.5, 2.2, 2.9, 3.5, 6.0, 20.0]) * self.world.random.uniform(
-            0.8, 1.2
-        )
-
-    def _kill(self) -> None:
-        host = self._some()
-        self._begin(f"kill -9 on {host.name}")
-        host.kill()
-        self._end(self._short(), False, host.start)
-
-    def _freeze(self) -> None:
-        host = self._some()
-        self._begin(f"SIGSTOP on {host.name}")
-        host.freeze()
-        self._end(self._short(), False, host.thaw)
-
-    def _unplug(self) -> None:
-        host = self._some()
-        self._begin(f"the cable of {host.name}", network=True)
-        host.set_carrier(False)
-        self._end(self._short(), True, lambda: host.set_carrier(True))
-
-    def _cut(self) -> None:
-        """Cut a host off from the others in one direction or both, without it noticing."""
-        host = self._some()
-        others = [other for other in self.hosts if other is not host]
-        out = {(host.name, other.name) for other in others}
-        inward = {(other.name, host.name) for other in others}
-        cuts = self.world.random.choice([out, inward, out | inward])
-        self._begin(f"{host.name} is cut off: {len(cuts)} of {2 * len(others)} paths", network=True)
-        self.segment.cuts |= cuts
-        self._end(self._short(), True, lambda: self.segment.cuts.difference_update(cuts))
-
-    def _lossy(self) -> None:
-        self.segment.loss = self.world.random.choice([0.1, 0.3, 0.5])
-        self._begin(f"{self.segment.loss:.0%} of the packets are lost", network=True)
-        self._end(self._short(), True, lambda: setattr(self.segment, "loss", 0.0))
-
-    def _disorder(self) -> None:
-        self.segment.duplication = self.segment.reorder = 0.3
-        self._begin("packets are repeated and reordered")
-        self._end(
-            self._short(),
-            False,
-            lambda: setattr(self.segment, "duplication", 0.0),
-            lambda: setattr(self.segment, "reorder", 0.0),
-        )
-
-    def _mute(self) -> None:
-        host = self._some()
-        self._begin(f"{host.name} cannot send", network=True)
-        host.sending_works = False
-        self._end(self._short(), True, lambda: setattr(host, "sending_works", True))
-
-    def _stop(self) -> None:
-        host = self._some()
-        self._begin(f"SIGTERM on {host.name}")
-        host.stop()
-        self._end(self._short(), False, host.start)
-
-    def _step_down(self) -> None:
-        host = self._some()
-        self._begin(f"{host.name} is asked to step down")
-        host.tell(Event.STEP_DOWN)
-        if self.world.random.random() < 0.3:
-            self.world.after(self.world.random.uniform(0, 2), host.stop)
-            self._end(self._short() + 2, False, host.start)
-
-    def _delete(self) -> None:
-        host = self._some()
-        self._begin(f"somebody deletes the address on {host.name}")
-        host.lose_address()
-
-    def _reload(self) -> None:
-        host = self._some()
-        self._begin(f"{host.name} reloads the other policy")
-        host.reconfigure(preempt=not host.vip.preempt)
-
-    def _demote(self) -> None:
-        """Let a check fail on one host; some fail for sure only after a time of doubt."""
-        host = self._some()
-        weight, doubt = self.world.random.choice([1, 10, 50, 254]), self.world.random.choice([0.0, 0.0, 1.0, 2.0])
-        self._begin(f"a check of weight {weight} fails on {host.name}")
-        if doubt:
-            host.demote(host.demotion, weight)
-            self._end(doubt, False, lambda: host.demote(weight))
-        else:
-            host.demote(weight)
-        self._end(doubt + self._short(), False, lambda: host.demote(0))
-
-    def _demote_all(self) -> None:
-        """Let something fail that all hosts need; each finds out in its own time."""
-        self._begin("a check fails on all hosts")
+    def _acquaint(self) -> None:
+        """Let every host of ours know its peers, and what they may advertise."""
+        everyone: list[Host | Peer] = [*self.hosts, *self.peers]
+        known = {
+            one: [KnownPeer(source, isinstance(one, Host), one.vip.advskew) for source in one.sources.values()]
+            for one in everyone
+        }
         for host in self.hosts:
-            self._end(self.world.random.uniform(0, 2), False, lambda host=host: host.demote(100))  # type: ignore[misc]
-            self._end(self._short() + 2, False, lambda host=host: host.demote(0))  # type: ignore[misc]
+            peers = [peer for one in everyone if one is not host for peer in known[one]]
+            host.vip = replace(host.vip, known_peers=tuple(peers))
 
-    def _fault(self) -> None:
-        """Let a check fail because of which a host must not be master."""
-        host = self._some()
-        self._begin(f"{host.name} must not be master")
-        host.set_fault(True)
-        self._end(self._short(), False, lambda: host.set_fault(False))
-
-    def _mend(self) -> None:
-        """End every fault."""
-        self.world.note("*", "everything is mended")
-        self.segment.cuts.clear()
-        self.segment.loss = self.segment.duplication = self.segment.reorder = 0.0
-        for host in self.hosts:
-            host.sending_works = True
-            host.set_carrier(True)
-            host.thaw()
-            host.set_fault(False)
-            host.demote(0)
-            host.start()
-        self.promises.trouble(network=True)
-
-
-def _vip(advskew: int, preempt: bool) -> Vip:
-    addresses = (IPv4Interface("10.0.0.50/24"),)
-    return Vip("vip", "eth0", 1, addresses, b"secret", 1, advskew, preempt, 3, None)
+    def _introduce(self) -> None:
+        world, draw = self.world, self.world.random
+        for one in (*self.hosts, *self.peers):
+            source = " and ".join(str(address) for address in one.sources.values())
+            world.note(one.name, f"{source}, {one.vip.advbase}+{one.vip.advskew}/256 s, preempt {one.vip.preempt}")
+            world.after(draw.choice([0.0, draw.uniform(0, 5)]), one.start)
 
 
 def explain(seed: int) -> str | None:
-    """Run one schedule and return None, or the broken promise with the trace that led to it."""
-    schedule = Schedule(seed)
+    """Run one schedule and return None, or the broken promise with what a person needs to understand it."""
+    passed, _story = tell(seed, wordy=False)
+    return None if passed else "\n".join(tell(seed)[1])
+
+
+def tell(seed: int, last_seconds: float = _LAST_SECONDS, wordy: bool = True) -> tuple[bool, list[str]]:
+    """Run one schedule; return whether it passed, and the story of its last seconds, with every packet in it."""
+    schedule = Schedule(seed, wordy)
+    world = schedule.world
     try:
         schedule.run()
     except Broken as broken:
-        return "\n".join([*schedule.world.trace, f"{schedule.world.now:10.4f}  BROKEN   {broken}"])
-    return None
+        world.note("BROKEN", str(broken))
+    except Exception:
+        world.note("BROKEN", f"the daemon's code raised an error:\n{traceback.format_exc()}")
+    else:
+        return True, world.story(world.now - last_seconds)
+    return False, world.story(world.now - last_seconds)
+
+
+def _vip(advskew: int, preempt: bool, versions: tuple[int, ...]) -> Vip:
+    addresses = tuple(_ADDRESSES[version] for version in versions)
+    return Vip("vip", "eth0", _VHID, addresses, _PASSWORD, 1, advskew, preempt, 3, None)

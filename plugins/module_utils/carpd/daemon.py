@@ -142,8 +142,8 @@ class Daemon:
     def _guard_gone(self) -> None:
         acted = self._guard.acted
         for host in self._everyone():
-            if acted and host.state.holds:
-                host.event(Event.UNHEARD, "the guard gave the addresses up, since the daemon did not work")
+            if acted:
+                host.given_up("the guard gave the addresses up, since the daemon did not work")
         what = f"the guard has {'acted' if acted else 'died'}; it is replaced"
         _log.warning("%s", what)
         self._tell(News(ALARM, "", "", "guard", what))

@@ -66,6 +66,10 @@ class Speaker:
         """Return packets to say goodbye with later, within the next AHEAD advertisements."""
         return self._packets(self.sequence + AHEAD, *BOW_OUT, 0)
 
+    def skip_goodbyes(self) -> None:
+        """Go on behind goodbyes that may have been sent: what peers know that we sign, they take in order only."""
+        self.sequence += AHEAD
+
     def _packets(self, sequence: int, *fields: int) -> dict[int, bytes]:
         return {version: self._packet(sequence, source, *fields) for version, source in self.sources.items()}
 

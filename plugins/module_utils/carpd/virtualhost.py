@@ -143,6 +143,12 @@ class VirtualHost:
         self._machine.event(event, self._clock(), reason)
         self._perform()
 
+    def given_up(self, reason: str) -> None:
+        """Take in that the guard has given the addresses up, and said goodbye, for whomever held them."""
+        self._speaker.skip_goodbyes()
+        if self.state.holds:
+            self.event(Event.UNHEARD, reason)
+
     def due(self) -> None:
         """Do what the time has come for."""
         self._machine.due(self._clock())
@@ -291,6 +297,8 @@ class VirtualHost:
         while actions:
             for action in actions:
                 self._act(action)
+                if isinstance(action, Hold) and not self._machine.state.holds:
+                    break  # refused: what was to follow would claim what is not here
             actions = self._machine.actions()  # sending has consequences of its own
         self._tell_demotion()
 

@@ -252,6 +252,16 @@ class TestKnownPeers:
         segment.run(0.1)
         assert segment.states() == [State.MASTER]
 
+    def test_who_goes_on_after_such_a_goodbye_is_believed(self) -> None:
+        segment = self.pair()
+        segment.run(10.0)
+        first = segment.speakers[0]
+        segment.deliver(first.goodbyes()[4], first)
+        first.skip_goodbyes()
+        segment.run(10.0)
+        assert segment.states() == [State.MASTER, State.BACKUP]
+        assert not segment.speakers[1].refused
+
     def test_somebody_else_is_an_alarm(self) -> None:
         segment = self.pair()
         segment.run(10.0)

@@ -1,0 +1,134 @@
+# Copyright (c) 2026 The failover.carp authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A virtual network segment that carries advertisements and the question whether an address is there."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Callable, Protocol
+
+from carpd.packet import Address, Advertisement, Datagram
+from world import World
+
+USUAL_DELAY = (0.00005, 0.001)
+LONGEST_DELAY = 0.05  # seconds; packets that overtake each other differ by at most this
+
+Cut = tuple[str, str, int]  # from whom, to whom, by which IP version; 0 for both
+
+
+class Port(Protocol):
+    """What can be plugged in."""
+
+    name: str
+    sources: dict[int, Address]
+
+    def receive(self, datagram: Datagram) -> None:
+        """Take in a packet."""
+
+    @property
+    def answers(self) -> bool:
+        """Whether the kernel behind the port would answer, by ARP or neighbour discovery."""
+
+    @property
+    def owns(self) -> bool:
+        """Whether it has the virtual address."""
+
+
+class Segment:
+    """Carries packets between ports; can lose, delay, repeat and reorder them, and be cut, each way by itself."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._ports: list[Port] = []
+        self._cuts: Counter[Cut] = Counter()
+        self.loss = 0.0
+        self.duplication = 0.0
+        self.reorder = 0.0
+        self.longest_delay = LONGEST_DELAY
+        self.lag = 0.0  # every packet takes up to so long, in seconds
+        self.ear: Callable[[bytes], None] | None = None  # somebody who hears every packet
+
+    @property
+    def disturbed(self) -> bool:
+        """Whether advertisements may be missing or much too late; those of one IP version alone are no loss."""
+        if self.loss or self.lag:
+            return True
+        cuts = self._cuts
+        return bool(cuts) and any(not only or (a, b, 4 + 6 - only) in cuts for a, b, only in cuts)
+
+    def plug(self, port: Port) -> None:
+        """Add a port."""
+        self._ports.append(port)
+
+    def cut(self, paths: Iterable[tuple[str, str]], only: int = 0) -> None:
+        """Cut these paths, from one to another, for all packets or ``only`` those of one IP version."""
+        for sender, receiver in paths:
+            self._cuts[sender, receiver, only] += 1
+
+    def heal(self, paths: Iterable[tuple[str, str]], only: int = 0) -> None:
+        """End a cut; a path may have been cut more than once."""
+        for sender, receiver in paths:
+            self._cuts[sender, receiver, only] -= 1
+        self._cuts = +self._cuts
+
+    def _is_cut(self, sender: Port, receiver: Port, version: int) -> bool:
+        cuts = self._cuts
+        return bool(cuts) and ((sender.name, receiver.name, 0) in cuts or (sender.name, receiver.name, version) in cuts)
+
+    def mend(self) -> None:
+        """End everything that is wrong."""
+        self._cuts.clear()
+        self.loss = self.duplication = self.reorder = self.lag = 0.0
+
+    def send(self, sender: Port, packet: bytes) -> None:
+        """Carry a packet to every other port, or not."""
+        datagram = Datagram.decode(packet)
+        version = datagram.source.version
+        if self._world.wordy:
+            self._world.note(sender.name, f"sends {_in_words(datagram)}")
+        if self.ear is not None:
+            self.ear(packet)
+        chance = self._world.random.random
+        for port in self._ports:
+            if port is sender or self._is_cut(sender, port, version):
+                continue
+            for _copy in range(2 if self.duplication and chance() < self.duplication else 1):
+                if not self.loss or chance() >= self.loss:
+                    self._deliver(port, datagram)
+
+    def ask(self, asker: Port, address: Address | None, answered: Callable[[], None]) -> None:
+        """Ask who has an address, or None for the virtual one; call ``answered`` for each who says so, if any."""
+        version = address.version if address is not None else min(asker.sources)
+        for port in self._ports:
+            if port is not asker:
+                self._carry(asker, port, version, lambda port=port: self._answer(asker, port, address, answered))  # type: ignore[misc]
+
+    def _answer(self, asker: Port, port: Port, address: Address | None, answered: Callable[[], None]) -> None:
+        if port.owns if address is None else address in port.sources.values():
+            self._carry(port, asker, address.version if address is not None else min(asker.sources), answered)
+
+    def _carry(self, sender: Port, receiver: Port, version: int, arrive: Callable[[], None]) -> None:
+        lost = self.loss and self._world.random.random() < self.loss
+        if sender.answers and not lost and not self._is_cut(sender, receiver, version):
+            self._world.after(self._delay(), arrive)
+
+    def _deliver(self, port: Port, datagram: Datagram) -> None:
+        self._world.after(self._delay(), lambda: port.receive(datagram))
+
+    def _delay(self) -> float:
+        draw = self._world.random
+        if self.lag:
+            return draw.uniform(0, self.lag)
+        if self.reorder and draw.random() < self.reorder:
+            return draw.uniform(0, self.longest_delay)
+        return USUAL_DELAY[0] + (USUAL_DELAY[1] - USUAL_DELAY[0]) * draw.random()
+
+
+def _in_words(datagram: Datagram) -> str:
+    said = Advertisement.decode(datagram.payload)
+    if said.is_bow_out:
+        return f"goodbye, from {datagram.source}"
+    demoted = f", demoted by {said.demotion}" if said.demotion else ""
+    return f"an advertisement from {datagram.source}: vhid {said.vhid}, {said.advbase}+{said.advskew}/256 s{demoted}"
