@@ -70,6 +70,12 @@ options:
     type: list
     elements: dict
     default: []
+  leaving:
+    description:
+      - Addresses that something else holds on a host and is going to give up, such as ucarp while it is replaced.
+    type: list
+    elements: str
+    default: []
 """
 
 EXAMPLES = r"""
@@ -121,6 +127,7 @@ def plan(
     step: Any = 20,
     status: str = "carp_status",
     checks: Any = (),
+    leaving: Iterable[str] = (),
 ) -> dict[str, Any]:
     """Return what the host has to do."""
     if networks.netaddr is None:
@@ -128,15 +135,16 @@ def plan(
     if passwords is not None and not isinstance(passwords, Mapping):
         raise AnsibleFilterError("carp_passwords: must be a dictionary of passwords by name of the virtual IP")
     order = Order(tuple(str(name) for name in hosts), int(step) if str(step).isdigit() else step)
-    known = {name: _host(hostvars[name], status) for name in {host, *order.hosts} if name in hostvars}
+    gone = frozenset(str(address) for address in leaving)
+    known = {name: _host(hostvars[name], status, gone) for name in {host, *order.hosts} if name in hostvars}
     made = make_plan(vips, host, order, known, passwords or {}, checks)
     return {"vips": made.vips, "checks": made.checks, "problems": made.problems, "patience": made.patience()}
 
 
-def _host(variables: Mapping[str, Any], status: str) -> Host:
+def _host(variables: Mapping[str, Any], status: str, leaving: frozenset[str]) -> Host:
     running = (variables.get(status) or {}).get("vips") or []
     managed = frozenset(address.partition("/")[0] for vip in running for address in vip["addresses"])
-    return Host(variables.get("ansible_facts") or {}, managed)
+    return Host(variables.get("ansible_facts") or {}, managed | leaving)
 
 
 class FilterModule:
