@@ -52,7 +52,7 @@ class FakeHost:
         self.stubborn: list[processes.Process] = []
         monkeypatch.setattr(processes, "running", lambda: list(self.running))
         monkeypatch.setattr(processes, "end", self._end)
-        monkeypatch.setattr(processes, "kill", lambda left: self.stubborn.extend(left))
+        monkeypatch.setattr(processes, "kill", self.stubborn.extend)
         monkeypatch.setattr(processes, "start", self._start)
         monkeypatch.setattr(AnsibleModule, "run_command", lambda _module, command, **_more: self._run(command))
         monkeypatch.setattr(AnsibleModule, "get_bin_path", lambda _module, name, **_more: name)
