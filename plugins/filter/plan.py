@@ -55,10 +55,15 @@ options:
     description: The passwords by name of the virtual IP. They are checked, and not part of the result.
     type: dict
     default: {}
+  accepted:
+    description: Other passwords to accept, by name of the virtual IP. They are checked, and not part of the result.
+    type: dict
+    default: {}
   step:
-    description: By how much the advskew grows from one host to the next.
+    description:
+      - By how much the advskew grows from one host to the next. Without it, that is 20, and 1 for a virtual IP whose
+        advbase is 0.
     type: int
-    default: 20
   status:
     description:
       - The name of the variable of each host that has the result of M(failover.carp.vip_info#module), if there is one.
@@ -69,6 +74,12 @@ options:
     description: The checks. Each has C(name) and the options of a C([check]) section of the daemon's configuration.
     type: list
     elements: dict
+    default: []
+  leaving:
+    description:
+      - Addresses that something else holds on a host and is going to give up, such as ucarp while it is replaced.
+    type: list
+    elements: str
     default: []
 """
 
@@ -118,25 +129,30 @@ def plan(
     hostvars: Mapping[str, Any],
     hosts: Iterable[str],
     passwords: Any = None,
-    step: Any = 20,
+    step: Any = None,
     status: str = "carp_status",
     checks: Any = (),
+    leaving: Iterable[str] = (),
+    accepted: Any = None,
 ) -> dict[str, Any]:
     """Return what the host has to do."""
     if networks.netaddr is None:
         raise AnsibleFilterError(networks.NETADDR_MISSING)
     if passwords is not None and not isinstance(passwords, Mapping):
         raise AnsibleFilterError("carp_passwords: must be a dictionary of passwords by name of the virtual IP")
+    if accepted is not None and not isinstance(accepted, Mapping):
+        raise AnsibleFilterError("carp_accept_passwords: must be a dictionary of passwords by name of the virtual IP")
     order = Order(tuple(str(name) for name in hosts), int(step) if str(step).isdigit() else step)
-    known = {name: _host(hostvars[name], status) for name in {host, *order.hosts} if name in hostvars}
-    made = make_plan(vips, host, order, known, passwords or {}, checks)
+    gone = frozenset(str(address) for address in leaving)
+    known = {name: _host(hostvars[name], status, gone) for name in {host, *order.hosts} if name in hostvars}
+    made = make_plan(vips, host, order, known, passwords or {}, checks, accepted or {})
     return {"vips": made.vips, "checks": made.checks, "problems": made.problems, "patience": made.patience()}
 
 
-def _host(variables: Mapping[str, Any], status: str) -> Host:
+def _host(variables: Mapping[str, Any], status: str, leaving: frozenset[str]) -> Host:
     running = (variables.get(status) or {}).get("vips") or []
     managed = frozenset(address.partition("/")[0] for vip in running for address in vip["addresses"])
-    return Host(variables.get("ansible_facts") or {}, managed)
+    return Host(variables.get("ansible_facts") or {}, managed | leaving)
 
 
 class FilterModule:

@@ -19,7 +19,7 @@ short_description: Add the passwords to a plan
 description:
   - A plan made by P(failover.carp.plan#filter) has no secrets, so that it can be shown and kept in a fact. This filter
     adds them at the moment they are needed.
-positional: _input, given, passwords
+positional: _input, given, passwords, accepted
 options:
   _input:
     description: The virtual IPs of the plan.
@@ -33,6 +33,10 @@ options:
     required: true
   passwords:
     description: The passwords by name of the virtual IP.
+    type: dict
+    default: {}
+  accepted:
+    description: Other passwords to accept, by name of the virtual IP.
     type: dict
     default: {}
 """
@@ -54,14 +58,21 @@ _value:
 
 
 def with_passwords(
-    vips: Iterable[Mapping[str, Any]], given: Iterable[Mapping[str, Any]], passwords: Mapping[str, Any] | None = None
+    vips: Iterable[Mapping[str, Any]],
+    given: Iterable[Mapping[str, Any]],
+    passwords: Mapping[str, Any] | None = None,
+    accepted: Mapping[str, Any] | None = None,
 ) -> list[dict[str, Any]]:
-    """Return the virtual IPs of a plan, those with a password together with it."""
+    """Return the virtual IPs of a plan, each together with the passwords that it has."""
     entries = {str(entry["name"]): entry for entry in given}
     completed = []
     for vip in vips:
-        password = secrets.find(entries[str(vip["name"])], passwords or {})
-        completed.append({**vip, "password": password} if password is not None else dict(vip))
+        entry = entries[str(vip["name"])]
+        found = {
+            "password": secrets.find(entry, passwords or {}),
+            "accept_password": secrets.find_accepted(entry, accepted or {}),
+        }
+        completed.append({**vip, **{option: secret for option, secret in found.items() if secret is not None}})
     return completed
 
 

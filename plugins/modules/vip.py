@@ -65,10 +65,26 @@ options:
           - Added to the interval, in 1/256 seconds, 0 to 254. The host with the lowest is preferred. The daemon's
             default is 0.
         type: int
+      profile:
+        description:
+          - Values for several options that fit together, for those that are not given.
+          - V(fast) finds a dead master within milliseconds, and needs an advskew of its own on each host.
+          - V(vm) bears it that a virtual machine stands still for seconds while it is moved.
+        type: str
+        choices:
+          - default
+          - fast
+          - vm
       preempt:
         description:
           - Whether this host takes the addresses back from a less preferred master. The daemon's default is V(true).
+          - The short form of O(vips[].failback).
         type: bool
+      failback:
+        description:
+          - When this host takes the addresses back from a less preferred master, V(immediate), V(never), or
+            C(after_stable_for) and a number of seconds.
+        type: str
       dead_ratio:
         description: How many intervals of silence mean that the master is gone, 2 to 255. The daemon's default is 3.
         type: int
@@ -77,6 +93,25 @@ options:
           - The address of this host that advertisements come from. By default the interface's own address in the
             network of the first virtual address.
         type: str
+      group:
+        description: A name. Virtual IPs of one group move together.
+        type: str
+      known_peers:
+        description:
+          - The addresses of the other hosts, each with C(carpd) or C(any) behind it, and the lowest advskew that it may
+            advertise. No other advertisements are believed then.
+        type: list
+        elements: str
+      accept_password:
+        description: Another secret to accept, but not to send, while the password is changed.
+        type: str
+      accept_password_file:
+        description: A file on the host whose first line is that other secret. This module does not write it.
+        type: path
+      accept_addresses:
+        description: Another list of addresses to accept advertisements for, while the list is changed.
+        type: list
+        elements: str
   state:
     description:
       - With V(present), O(vips) are configured beside those that are configured already.
@@ -158,6 +193,8 @@ from ansible_collections.failover.carp.plugins.module_utils.carpd import config,
 from ansible_collections.failover.carp.plugins.module_utils.carpd.options import NAME_RULE, valid_name
 
 SUFFIX = ".conf"
+# What the files of the secrets end in, by the option that they are given with.
+SECRETS = {"password": "", "accept_password": "~accept"}
 FOLDER_MODE = 0o750
 FILE_MODE = 0o640
 
@@ -192,9 +229,9 @@ class Store:
         """Return the path of a virtual IP's section."""
         return os.path.join(self.vips_folder, name + SUFFIX)
 
-    def secret_path(self, name: str) -> str:
-        """Return the path of the file for a virtual IP's password."""
-        return os.path.join(self.secrets_folder, name)
+    def secret_path(self, name: str, option: str = "password") -> str:
+        """Return the path of the file for a virtual IP's secret; no virtual IP's name has a tilde."""
+        return os.path.join(self.secrets_folder, name + SECRETS[option])
 
     def make_folders(self) -> None:
         """Make the folders, or give them the right mode and owner."""
@@ -204,25 +241,26 @@ class Store:
                 if not self.check:
                     _files.make_folder(folder, FOLDER_MODE, self.owner)
 
-    def set(self, name: str, section: str, secret: bytes | None) -> None:
-        """Write a virtual IP. The secret goes first: the section that names it is never there without."""
-        secret_changed = secret is not None and self._put(
-            self.secret_path(name), secret, "a password\n", "another password\n"
-        )
-        section_changed = self._put(self.vip_path(name), section.encode())
-        if secret_changed or section_changed:
+    def set(self, name: str, section: str, secrets: dict[str, str]) -> None:
+        """Write a virtual IP. The secrets go first: the section that names them is never there without."""
+        changed = [
+            self._put(self.secret_path(name, option), f"{secret}\n".encode(), "a password\n", "another password\n")
+            for option, secret in secrets.items()
+        ]
+        changed.append(self._put(self.vip_path(name), section.encode()))
+        if any(changed):
             self.written.append(name)
 
     def remove(self, name: str) -> None:
         """Remove a virtual IP. The section goes first, see ``set``."""
-        removed = self._drop(self.vip_path(name))
-        removed |= self.remove_secret(name)
-        if removed:
+        removed = [self._drop(self.vip_path(name))]
+        removed += [self.remove_secret(self.secret_path(name, option)) for option in SECRETS]
+        if any(removed):
             self.removed.append(name)
 
-    def remove_secret(self, name: str) -> bool:
-        """Remove a virtual IP's password, and tell whether there was one."""
-        return self._drop(self.secret_path(name), "a password\n")
+    def remove_secret(self, path: str) -> bool:
+        """Remove a file with a secret, and tell whether there was one."""
+        return self._drop(path, "a password\n")
 
     def _put(self, path: str, data: bytes, hidden_before: str | None = None, hidden_after: str | None = None) -> bool:
         if _files.holds(path, data, FILE_MODE, self.owner):
@@ -256,17 +294,17 @@ class Store:
 def without_password(text: bytes) -> str:
     """Return a section as it may be shown: someone may have written the password into it by hand."""
     shown = text.decode(errors="replace")
-    return re.sub(r"(?im)^(\s*password\s*[=:]).*$", rf"\1 {sections.HIDDEN}", shown)
+    return re.sub(r"(?im)^(\s*(?:accept_)?password\s*[=:]).*$", rf"\1 {sections.HIDDEN}", shown)
 
 
-def split(vip: dict, store: Store) -> tuple[str, dict, str | None]:
-    """Return a virtual IP's name, the options of its section, and the password that goes into a file of its own."""
+def split(vip: dict, store: Store) -> tuple[str, dict, dict[str, str]]:
+    """Return a virtual IP's name, the options of its section, and the secrets that go into files of their own."""
     options = {key: value for key, value in vip.items() if value is not None}
     name = options.pop("name")
-    password = options.pop("password", None)
-    if password is not None and "password_file" not in options:
-        options["password_file"] = store.secret_path(name)
-    return name, options, password
+    secrets = {option: options.pop(option) for option in SECRETS if option in options}
+    for option in secrets:
+        options.setdefault(f"{option}_file", store.secret_path(name, option))
+    return name, options, secrets
 
 
 def check_all(vips: list[dict], store: Store) -> list[str]:
@@ -275,19 +313,22 @@ def check_all(vips: list[dict], store: Store) -> list[str]:
     parsed: list[config.Vip] = []
     seen: set[str] = set()
     for vip in vips:
-        name, options, password = split(vip, store)
+        name, options, secrets = split(vip, store)
         section = f"vip {name}"
         if name in seen:
             problems.append(sections.Problem("vips", section, "", "", "this name is given twice"))
         seen.add(name)
-        if password is not None and "password_file" in vip and vip["password_file"] is not None:
-            problems.append(sections.Problem("vips", section, "", "", "give password or password_file, not both"))
+        for option in secrets:
+            if vip.get(f"{option}_file") is not None:
+                text = f"give {option} or {option}_file, not both"
+                problems.append(sections.Problem("vips", section, "", "", text))
         found, wrong = config.parse_vip(name, options, "vips", None)
         problems.extend(wrong)
         parsed.extend([found] if found is not None else [])
-        fault = _password.fault(password) if password is not None else None
-        if fault is not None:
-            problems.append(sections.Problem("vips", section, "", "", f"password {fault}"))
+        for option, secret in secrets.items():
+            fault = _password.fault(secret)
+            if fault is not None:
+                problems.append(sections.Problem("vips", section, "", "", f"{option} {fault}"))
     problems.extend(config.check_vips(parsed, "vips"))
     return [str(problem) for problem in problems]
 
@@ -312,7 +353,7 @@ def check_against_others(vips: list[dict], store: Store) -> list[str]:
         kept.extend(found)
     new = [
         config.parse_vip(name, options, "vips", None)[0]
-        for name, options, _secret in (split(vip, store) for vip in vips)
+        for name, options, _secrets in (split(vip, store) for vip in vips)
     ]
     wrong = config.check_vips([*kept, *(vip for vip in new if vip is not None)], "vips")
     return problems + [str(problem) for problem in wrong]
@@ -343,17 +384,18 @@ def run(store: Store, vips: list[dict], state: str) -> None:
     store.make_folders()
     used: set[str] = set()
     for vip in vips:
-        name, options, password = split(vip, store)
-        used.add(options["password_file"])
-        store.set(name, config.render_vip(name, options), None if password is None else password.encode() + b"\n")
+        name, options, secrets = split(vip, store)
+        used.update(str(options[f"{option}_file"]) for option in SECRETS if f"{option}_file" in options)
+        store.set(name, config.render_vip(name, options), secrets)
     given = {vip["name"] for vip in vips}
     if state == "only":
         for name in store.names():
             if name not in given:
                 store.remove(name)
-    for name in _files.names(store.secrets_folder):
-        if (state == "only" or name in given) and store.secret_path(name) not in used:
-            store.remove_secret(name)
+    for file in _files.names(store.secrets_folder):
+        path = os.path.join(store.secrets_folder, file)
+        if (state == "only" or file.partition("~")[0] in given) and path not in used:
+            store.remove_secret(path)
 
 
 def refuse(problems: list[str]) -> None:
@@ -389,9 +431,16 @@ def main() -> None:
                     "password_file": {"type": "path", "no_log": False},
                     "advbase": {"type": "int"},
                     "advskew": {"type": "int"},
+                    "profile": {"type": "str", "choices": ["default", "fast", "vm"]},
                     "preempt": {"type": "bool"},
+                    "failback": {"type": "str"},
                     "dead_ratio": {"type": "int"},
                     "source": {"type": "str"},
+                    "group": {"type": "str"},
+                    "known_peers": {"type": "list", "elements": "str"},
+                    "accept_password": {"type": "str", "no_log": True},
+                    "accept_password_file": {"type": "path", "no_log": False},
+                    "accept_addresses": {"type": "list", "elements": "str"},
                 },
             },
             "state": {"type": "str", "choices": ["absent", "only", "present"], "default": "present"},

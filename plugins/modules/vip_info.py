@@ -105,6 +105,23 @@ vips:
     demotion:
       description: By how much this host ranks itself lower at present.
       type: int
+    operator:
+      description: By whose order the host leaves it to others; empty if there is none.
+      type: str
+    fault:
+      description: Why the host must not be the master at all; empty if it may.
+      type: str
+    alarm:
+      description: What a person should look at; empty if there is nothing.
+      type: str
+    rivals:
+      description: Who else was seen to have one of the addresses, each with C(address) and C(mac).
+      type: list
+      elements: dict
+    checks:
+      description: The checks that concern it, each with C(name), C(state) and C(detail).
+      type: list
+      elements: dict
     preempt:
       description: Whether this host would take the addresses from a less preferred master now.
       type: bool
@@ -141,6 +158,11 @@ vips:
       advbase: 1
       advskew: 20
       demotion: 0
+      operator: ""
+      fault: ""
+      alarm: ""
+      rivals: []
+      checks: []
       preempt: true
       refused: {}
       master:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ..module_utils.carpd import config
-from ..module_utils.carpd.options import VIP_OPTIONS
+from ..module_utils.carpd.options import PROFILES, VIP_OPTIONS
 from . import networks, passwords
 from .hosts import ADVSKEW_MAX, Host, Order, repeated
 from .text import listed, nearest
@@ -39,16 +39,20 @@ class Entry:
         self._options: dict[str, object] = {}
         self._members = self._find_members()
 
-    def check(self, secrets: Mapping[str, Any]) -> config.Vip | None:
+    def check(self, secrets: Mapping[str, Any], accepted: Mapping[str, Any]) -> config.Vip | None:
         """Look at everything; return what the daemon makes of it if it concerns this host and is sound enough."""
         self._check_keys()
         wrong = passwords.fault(self._entry, secrets)
         if wrong is not None:
             self._problem("password", wrong)
+        wrong = passwords.accepted_fault(self._entry, accepted)
+        if wrong is not None:
+            self._problem("accept_password", wrong)
         if self._host not in self._members:
             return None
         known = {key: value for key, value in self._entry.items() if key in VIP_OPTIONS and value is not None}
-        known.pop("password", None)
+        for option in ("password", "accept_password"):
+            known.pop(option, None)
         self._options = known
         self._find_place()
         self._find_vhid()
@@ -150,16 +154,21 @@ class Entry:
             self._options["advskew"] = given.get(self._host, PLACEHOLDERS["advskew"])
         elif given is None:
             # With advbase 0 the interval is the advskew alone, and must not be nothing.
-            places = self._members.index(self._host) + (str(self._options.get("advbase")) == "0")
-            advskew = self._options["advskew"] = places * self._order.steps()
+            fast = str(self._options.get("advbase", self._profile("advbase"))) == "0"
+            steps = self._order.steps(fast=fast)
+            advskew = self._options["advskew"] = (self._members.index(self._host) + fast) * steps
             if advskew > ADVSKEW_MAX:
                 self._problem(
                     "advskew",
                     f"advskew would be {advskew} on {self._host}, by its place in the order and carp_advskew_step = "
-                    f"{self._order.step}, and it must be {ADVSKEW_MAX} at most: lower carp_advskew_step",
+                    f"{steps}, and it must be {ADVSKEW_MAX} at most: lower carp_advskew_step",
                 )
-            elif not self._order.steps():
+            elif not steps:
                 self._faulty.add("advskew")
+
+    def _profile(self, option: str) -> str | None:
+        """Return what the entry's profile says about an option, if it does."""
+        return PROFILES.get(str(self._options.get("profile")), {}).get(option)
 
     def _check_advskews(self, given: Mapping[str, object]) -> None:
         for host in self._members:

@@ -16,6 +16,8 @@ from .text import listed
 
 OLDEST_PYTHON = (3, 9)
 ADVSKEW_MAX = 254
+STEP = 20
+FAST_STEP = 1
 
 
 @dataclass(frozen=True)
@@ -45,10 +47,13 @@ class Host:
 
 @dataclass(frozen=True)
 class Order:
-    """All hosts, the preferred one first, and by how much the advskew grows from one to the next."""
+    """All hosts, the preferred one first, and by how much the advskew grows from one to the next.
+
+    Without a ``step`` that is 20, and 1 where the advskew is all there is to the interval.
+    """
 
     hosts: tuple[str, ...]
-    step: object = 20
+    step: object = None
 
     def faults(self, host: str) -> Iterator[str]:
         """Tell what is wrong with the order, seen from one host."""
@@ -62,8 +67,10 @@ class Order:
         if not self.steps():
             yield f"carp_advskew_step = {self.step}: must be a whole number from 1 to {ADVSKEW_MAX}"
 
-    def steps(self) -> int:
-        """Return the step as a number, 0 if it is not right."""
+    def steps(self, fast: bool = False) -> int:
+        """Return the step as a number, 0 if it is not right. ``fast`` tells that advbase is 0."""
+        if self.step is None:
+            return FAST_STEP if fast else STEP
         return self.step if isinstance(self.step, int) and 1 <= self.step <= ADVSKEW_MAX else 0
 
 

@@ -36,6 +36,25 @@ def fault(entry: Mapping[str, Any], passwords: Mapping[str, Any]) -> str | None:
     return f"password {wrong}" if wrong else None
 
 
+def find_accepted(entry: Mapping[str, Any], accepted: Mapping[str, Any]) -> str | None:
+    """Return the other password that is accepted for an entry, if there is one."""
+    inside, apart = entry.get("accept_password"), accepted.get(str(entry.get("name")))
+    found = revealed(apart if inside is None else inside)
+    return found if isinstance(found, str) else None
+
+
+def accepted_fault(entry: Mapping[str, Any], accepted: Mapping[str, Any]) -> str | None:
+    """Return what is wrong with the other password that is accepted for an entry, or None."""
+    inside, apart = entry.get("accept_password"), accepted.get(str(entry.get("name")))
+    given = [each for each in (inside, apart, entry.get("accept_password_file")) if each is not None]
+    if len(given) > 1:
+        return "the other password to accept is given more than once"
+    if inside is None and apart is None:
+        return None
+    wrong = _password.fault(revealed(given[0]))
+    return f"the other password to accept {wrong}" if wrong else None
+
+
 def revealed(password: Any) -> Any:
     """Return a value that Ansible keeps encrypted until it is used as the text that it stands for."""
     plain = password is None or isinstance(password, (bool, int, float, list, tuple, Mapping))

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..module_utils.carpd import config
-from ..module_utils.carpd.options import VIP_OPTIONS
+from ..module_utils.carpd.options import PROFILES, VIP_OPTIONS
 from .checks import plan_checks
 from .entry import OWN_KEYS, WHERE, Entry, line
 from .hosts import Host, Order
@@ -47,6 +47,7 @@ def make_plan(
     hosts: Mapping[str, Host],
     passwords: Mapping[str, Any],
     checks: object = (),
+    accepted: Mapping[str, Any] | None = None,
 ) -> Plan:
     """Return what the host called ``name`` has to do for the virtual IPs in ``vips``, and which checks it makes."""
     plan = Plan()
@@ -59,7 +60,7 @@ def make_plan(
     for given in _named(vips, plan):
         names.append(str(given["name"]))
         entry = Entry(given, name, order, hosts, plan.tell)
-        vip = entry.check(passwords)
+        vip = entry.check(passwords, accepted or {})
         if vip is not None:
             parsed.append(vip)
             plan.vips.append(entry.options())
@@ -90,5 +91,6 @@ def _named(vips: object, plan: Plan) -> Iterator[Mapping[str, Any]]:
 
 
 def _listening_time(vip: Mapping[str, Any]) -> int:
-    advbase, dead_ratio = (int(vip.get(key, VIP_OPTIONS[key].default)) for key in ("advbase", "dead_ratio"))
+    given = {**PROFILES.get(str(vip.get("profile")), {}), **vip}
+    advbase, dead_ratio = (int(given.get(key, VIP_OPTIONS[key].default)) for key in ("advbase", "dead_ratio"))
     return (advbase + 1) * dead_ratio

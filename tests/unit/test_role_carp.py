@@ -18,6 +18,7 @@ import yaml
 from ansible_collections.failover.carp.plugins.module_utils.carpd import cli
 from ansible_collections.failover.carp.plugins.module_utils.carpd.config import load, render_vip
 from ansible_collections.failover.carp.plugins.module_utils.carpd.options import CARPD_OPTIONS
+from ansible_collections.failover.carp.plugins.plugin_utils import hosts
 
 ROLE = Path(__file__).parents[2] / "roles" / "carp"
 ANALYZE = shutil.which("systemd-analyze")
@@ -127,6 +128,10 @@ def test_every_task_that_handles_a_password_hides_what_it_does() -> None:
         assert "carp_secure_logging" in str(task.get("no_log")), task["name"]
 
 
+def test_the_step_that_the_readme_names_is_the_filters() -> None:
+    assert f"| {hosts.STEP}, or {hosts.FAST_STEP} with" in (ROLE / "README.md").read_text()
+
+
 def test_every_notified_handler_is_there() -> None:
     handlers = list(tasks(ROLE / "handlers" / "main.yml"))
     names = {handler["name"] for handler in handlers}
@@ -146,5 +151,5 @@ def test_the_readme_names_every_variable_with_its_default() -> None:
     rows = dict(re.findall(r"^\| `(carp_\w+)` \| `?([^|`]*)`? \|", (ROLE / "README.md").read_text(), re.MULTILINE))
     assert rows.keys() == options.keys()
     for name, default in rows.items():
-        if name not in ("carp_vips", "carp_hosts"):
+        if name not in ("carp_vips", "carp_hosts", "carp_advskew_step"):
             assert yaml.safe_load(default) == options[name]["default"], name

@@ -132,3 +132,16 @@ def test_with_passwords() -> None:
         {"name": "smtp", "vhid": 1, "password": PASSWORDS["smtp"]},
     ]
     assert planned[2] == {"name": "smtp", "vhid": 1}
+
+
+def test_other_passwords_to_accept_are_added_too() -> None:
+    planned = [{"name": "smtp", "vhid": 1}]
+    assert with_passwords(planned, VIPS, PASSWORDS, {"smtp": "other"}) == [
+        {"name": "smtp", "vhid": 1, "password": PASSWORDS["smtp"], "accept_password": "other"}
+    ]
+
+
+def test_an_address_that_is_being_left_is_no_obstacle(hostvars: dict[str, Any]) -> None:
+    hostvars["server1"] = {"ansible_facts": facts("172.17.0.75", "172.17.0.74")}
+    assert plan(VIPS, "server2", hostvars, HOSTS, passwords=PASSWORDS)["problems"] != []
+    assert plan(VIPS, "server2", hostvars, HOSTS, passwords=PASSWORDS, leaving=["172.17.0.74"])["problems"] == []

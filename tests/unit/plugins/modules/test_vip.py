@@ -95,6 +95,46 @@ def test_the_daemon_reads_it_back(place: Place) -> None:
     assert found.password == SECRET.encode()
 
 
+def test_every_other_option_is_read_back(place: Place) -> None:
+    options = {"profile": "vm", "failback": "after_stable_for 300", "group": "mail"}
+    lists = {"known_peers": ["172.17.0.76 carpd 20"], "accept_addresses": ["172.17.0.74/20", "172.17.0.73/20"]}
+    assert not place.vip({**SMTP, **options, **lists}).get("failed")
+    (found,) = load(str(place.folder / "vips.d" / "smtp.conf")).vips
+    assert (found.dead_ratio, found.stable_for, found.group) == (6, 300, "mail")
+    assert [str(peer.address) for peer in found.known_peers] == ["172.17.0.76"]
+    assert len(found.accept_addresses) == 2
+
+
+def test_another_password_is_accepted_and_forgotten(place: Place) -> None:
+    other = "another secret"
+    result = place.vip({**SMTP, "accept_password": other})
+    assert place.files()["secrets/smtp~accept"] == (0o640, other + "\n")
+    (found,) = load(str(place.folder / "vips.d" / "smtp.conf")).vips
+    assert (found.password, found.accept_password) == (SECRET.encode(), other.encode())
+    assert other not in str(result)
+    assert not place.vip({**SMTP, "accept_password": other})["changed"]
+    assert place.vip(SMTP)["changed"]
+    assert set(place.files()) == {"vips.d/smtp.conf", "secrets/smtp"}
+    place.vip({**SMTP, "accept_password": other})
+    assert place.vip({"name": "smtp"}, state="absent")["removed"] == ["smtp"]
+    assert place.files() == {}
+
+
+@pytest.mark.parametrize(
+    ("options", "part"),
+    [
+        ({"accept_password": "x" * 20}, "accept_password must be 1 to 19 bytes"),
+        (
+            {"accept_password": "x", "accept_password_file": "/x"},
+            "give accept_password or accept_password_file, not both",
+        ),
+    ],
+)
+def test_another_password_must_be_right_too(place: Place, options: dict[str, str], part: str) -> None:
+    assert part in place.vip({**SMTP, **options})["msg"]
+    assert not place.folder.exists()
+
+
 def test_any_number_is_written_at_once(place: Place) -> None:
     many = [{**SMTP, "name": f"v{n}", "vhid": n, "addresses": [f"172.17.1.{n}/20"]} for n in range(1, 256)]
     result = place.vip(*many)

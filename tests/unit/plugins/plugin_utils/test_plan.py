@@ -45,6 +45,40 @@ def test_the_simplest_inventory_gives_a_complete_plan(pair: dict[str, Host]) -> 
     assert second.vips == [{**common, "interface": "ens5", "advskew": 20}]
 
 
+@pytest.mark.parametrize("fast", [{"profile": "fast"}, {"advbase": 0}])
+def test_where_the_advskew_is_the_interval_it_is_small(pair: dict[str, Host], fast: dict[str, Any]) -> None:
+    made = [plan(pair, {**SMTP, **fast}, host=host) for host in ORDER.hosts]
+    assert [each.problems for each in made] == [[], []]
+    assert [each.vips[0]["advskew"] for each in made] == [1, 2]
+    assert made[0].patience() == 3
+    assert plan(pair, {**SMTP, **fast}, order=Order(ORDER.hosts, 20)).vips[0]["advskew"] == 20
+
+
+def test_a_profile_is_reckoned_with(pair: dict[str, Host]) -> None:
+    assert plan(pair, {**SMTP, "profile": "vm"}).patience() == 12
+
+
+@pytest.mark.parametrize(
+    ("entry", "accepted", "problem"),
+    [
+        ({"accept_password": SECRET}, {}, None),
+        ({}, {"smtp": SECRET}, None),
+        ({}, {"smtp": 17}, "the other password to accept must be text"),
+        ({}, {"smtp": "x" * 20}, "the other password to accept must be 1 to 19 bytes"),
+        ({"accept_password": SECRET}, {"smtp": SECRET}, "is given more than once"),
+    ],
+)
+def test_another_password_to_accept_is_checked_and_not_part_of_the_plan(
+    pair: dict[str, Host], entry: dict[str, Any], accepted: dict[str, Any], problem: str | None
+) -> None:
+    made = make_plan([{**SMTP, **entry}], "server1", ORDER, pair, {"smtp": "own"}, accepted=accepted)
+    assert SECRET not in repr(made)
+    if problem is None:
+        assert made.problems == []
+    else:
+        assert problem in one_problem(made)
+
+
 def test_the_plan_has_no_password(pair: dict[str, Host]) -> None:
     made = plan(pair, {**SMTP, "password": SECRET}, passwords={})
     assert made.problems == []
@@ -119,12 +153,6 @@ def test_advskew_can_be_given_for_each_host(pair: dict[str, Host]) -> None:
     given = {**SMTP, "advskew": {"server1": 100, "server2": 7}}
     assert plan(pair, given).vips[0]["advskew"] == 100
     assert plan(pair, given, host="server2").vips[0]["advskew"] == 7
-
-
-def test_with_advbase_0_no_interval_is_nothing(pair: dict[str, Host]) -> None:
-    fast = {**SMTP, "advbase": 0}
-    assert plan(pair, fast).vips[0]["advskew"] == 20
-    assert plan(pair, fast, host="server2").vips[0]["advskew"] == 40
 
 
 @pytest.mark.parametrize(
