@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 
 from .config import Vip
 from .netlink import Link, removal
+from .paths import Copy
 from .sentry import Sentry
-from .wire import group_address
+from .wire import address_of
 
 if TYPE_CHECKING:
     from .sentry import Duty
@@ -48,10 +49,10 @@ class Guard:
         """Show that the daemon works."""
         self.sentry.beat()
 
-    def hold(self, vip: Vip, link: Link, bow_outs: Collection[bytes], patience: float) -> None:
+    def hold(self, vip: Vip, link: Link, bow_outs: Collection[Copy], patience: float) -> None:
         """Tell that the addresses of a virtual host are here now, and which packets say goodbye for them."""
         removals = [removal(link.ifindex, address) for address in vip.addresses]
-        goodbyes = [(group_address(link.name, packet[0] >> 4), packet) for packet in bow_outs]
+        goodbyes = [(address_of(link.name, copy), copy.packet) for copy in bow_outs]
         self._duties[vip.name] = (patience, removals, goodbyes)
         self.sentry.tell(vip.name, self._duties[vip.name])
 
