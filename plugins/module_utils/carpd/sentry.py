@@ -29,7 +29,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Union
 
-    Goodbye = tuple[tuple[str, int, int, int, bytes], bytes]
+    # A packet, and where it goes: an interface and the rest of a packet socket's address, or an interface and a peer.
+    Goodbye = tuple[Union[tuple[str, int, int, int, bytes], tuple[str, str]], bytes]
     # Seconds without a beat, netlink requests that remove the addresses, packets and the addresses to send them to.
     Duty = tuple[float, list[bytes], list[Goodbye]]
     Duties = dict[str, Duty]
@@ -229,4 +230,15 @@ def _say(goodbyes: list[Goodbye]) -> None:
     """Send packets. Raises OSError."""
     wire = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC, 0)
     for address, packet in goodbyes:
-        wire.sendto(packet, address)
+        if len(address) == 2:
+            _say_to_peer(packet, *address)
+        else:
+            wire.sendto(packet, address)
+
+
+def _say_to_peer(packet: bytes, interface: str, peer: str) -> None:
+    """Send one packet that the kernel finds the way for. Raises OSError."""
+    family = socket.AF_INET if packet[0] >> 4 == 4 else socket.AF_INET6
+    raw = socket.socket(family, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.IPPROTO_RAW)
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode() + b"\0")
+    raw.sendto(packet, (peer, 0))
