@@ -34,10 +34,16 @@ class Background:
         self._jobs: queue.Queue[_Job | None] = queue.Queue(_MOST_JOBS)
         self._ended: queue.SimpleQueue[tuple[_Job, str]] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
+        self._unfinished = 0
         self._readable, self._writable = socket.socketpair()
         self._readable.setblocking(False)
         self._writable.setblocking(False)
         selector.register(self._readable, selectors.EVENT_READ, self._read)
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is not done yet."""
+        return self._unfinished > 0
 
     def submit(self, work: Callable[[], None], done: Callable[[str], None]) -> None:
         """Have ``work`` done, then call ``done`` in the loop, with nothing or with what went wrong.
@@ -49,6 +55,7 @@ class Background:
             self._thread.start()
         try:
             self._jobs.put_nowait(_Job(work, done))
+            self._unfinished += 1
         except queue.Full:
             done(os.strerror(errno.EBUSY))
 
@@ -84,4 +91,5 @@ class Background:
         self._readable.recv(4096)
         while not self._ended.empty():
             job, error = self._ended.get()
+            self._unfinished -= 1
             job.done(error)

@@ -33,10 +33,10 @@ from .notify import Notifier
 from .orders import Orders
 from .packet import Address, PacketError
 from .paths import UNICAST
+from .reserve import Reserve
 from .speaker import same_identity
 from .succession import Inheritance, dismiss, is_standing_in
 from .transitions import Event, State
-from .trust import first_step
 from .verbs import Verbs
 from .virtualhost import VirtualHost
 from .wire import Arrival, Wire
@@ -81,6 +81,8 @@ class Daemon:
         self._background = Background(self._selector)
         self._orders = Orders(state_dir, self._background, lambda: self._verbs.maintenance_saved())
         self._orders.load()
+        self._reserve = Reserve(state_dir, self._background, time.monotonic, time.time)
+        self._reserve.load()
         self._verbs = Verbs(self._everyone, self._health, self._orders, self._reload, self._restart, self._tell)
         self._inheritance = inheritance
         self._legacy: Inheritance | None = None
@@ -114,6 +116,7 @@ class Daemon:
                     now + self._guard.patience,
                     self._health.next_timer(),
                     self._hooks.next_timer(),
+                    self._reserve.next_timer,
                     *(host.next_timer() for host in self._everyone()),
                 )
                 self._guard.beat(deadline)
@@ -130,6 +133,8 @@ class Daemon:
                     self._health.due()
                 if self._hooks.next_timer() <= now:
                     self._hooks.due()
+                if self._reserve.next_timer <= now:
+                    self._reserve.used(max((host.sequence for host in self._everyone()), default=0))
                 self._settle()
             return None
         finally:
@@ -196,14 +201,15 @@ class Daemon:
             self._closing = [host for host in self._closing if host.state is not State.ENDED]
             self._tidy_wires()
         if self._pending and not self._closing:
+            sequence = self._reserve.first()
             for name, vip in self._pending.items():
-                sequence = first_step(time.time())
                 self._hosts[name] = VirtualHost(vip, self._requests, self._guard, sequence, time.monotonic, self._tell)
                 self._hosts[name].judge(self._health.verdict(name))
             self._pending = {}
             inheritance, self._inheritance = self._inheritance, None
             if inheritance is not None:
                 self._orders.inherit(inheritance.demoted)
+                self._hooks.inherit(inheritance.roles)
                 self._come_into(inheritance)
             self._verbs.obey()
             self._attach_all()
@@ -355,6 +361,8 @@ class Daemon:
         """Have the program loaded anew. Raises ControlError, and goes on, when that cannot be done now."""
         if self._stopping or self._closing or self._pending or any(host.state.leaves for host in self._everyone()):
             raise ControlError("a handover is under way: try again when it is over")
+        if self._hooks.busy or self._background.busy:
+            raise ControlError("a hook runs, or a file is being written: try again when that is over")
         try:
             load(self._config_path)
         except ConfigError as error:
@@ -367,7 +375,13 @@ class Daemon:
             raise ControlError(f"the guard does not stand in: {error}") from error
         _log.info("the program is loaded anew")
         hosts = {name: host.legacy() for name, host in self._hosts.items()}
-        self._legacy = Inheritance(hosts, self._orders.legacy(), guard, [self._guard.pid, *self._health.children()])
+        self._legacy = Inheritance(
+            hosts,
+            self._orders.legacy(),
+            self._hooks.legacy(),
+            guard,
+            [self._guard.pid, *self._health.children(), *self._hooks.children()],
+        )
 
     def _come_into(self, inheritance: Inheritance) -> None:
         """Go on where an earlier program of this daemon stopped."""

@@ -27,12 +27,14 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal
 class Inheritance(NamedTuple):
     """What one program of the daemon leaves to the next.
 
-    ``hosts`` is what each virtual host knows, by name, as JSON can carry it, and ``demoted`` what the operator ordered;
-    ``guard`` is the descriptor by which the guard that stands in is dismissed; ``children`` are processes that end.
+    ``hosts`` is what each virtual host knows, by name, as JSON can carry it, ``demoted`` what the operator ordered, and
+    ``roles`` what hooks were told last. ``guard`` is the descriptor by which the guard that stands in is dismissed, and
+    ``children`` are processes that end.
     """
 
     hosts: dict[str, dict[str, Any]]
     demoted: dict[str, str]
+    roles: dict[str, str]
     guard: int
     children: list[int]
 

@@ -192,6 +192,11 @@ class VirtualHost:
         return self.state.holds or self._resumes
 
     @property
+    def sequence(self) -> int:
+        """The sequence number of the last advertisement."""
+        return self._speaker.sequence
+
+    @property
     def lease(self) -> int:
         """For how many seconds the addresses are held without being renewed."""
         return self._machine.timing.lease

@@ -378,7 +378,7 @@ if left is None:
     ours, theirs = socket.socketpair()
     theirs.send(b"?")
     os.set_inheritable(theirs.fileno(), True)
-    leave(Inheritance({"smtp": {"master": True}}, {"imap": "me"}, ours.fileno(), [7]), {"FROM": "here"})
+    leave(Inheritance({"smtp": {"master": True}}, {"imap": "me"}, {}, ours.fileno(), [7]), {"FROM": "here"})
 print(left.hosts, left.demoted, left.children)
 assert not os.get_inheritable(left.guard) and "CARPD_INHERITANCE" not in os.environ
 assert signal.SIGTERM in signal.pthread_sigmask(signal.SIG_BLOCK, ())
