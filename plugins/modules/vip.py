@@ -112,6 +112,33 @@ options:
         description: Another list of addresses to accept advertisements for, while the list is changed.
         type: list
         elements: str
+      on_master:
+        description:
+          - A command line to run when this host has become the master. No shell reads it, and the election does not
+            wait for it.
+        type: str
+      on_backup:
+        description: A command line to run when this host is not, or no longer, the master; also at start.
+        type: str
+      on_fault:
+        description: A command line to run when this host cannot be the master.
+        type: str
+      hook_timeout:
+        description: How many seconds these may take, 0.1 to 300. The daemon's default is 10.
+        type: float
+      hook_user:
+        description: Who runs them. By default the daemon's user; for another one, the daemon must run as root.
+        type: str
+      up_script:
+        description:
+          - A script as ucarp calls it when it becomes master, with interface, first address and O(vips[].xparam).
+        type: path
+      down_script:
+        description: The same at start, and when the host is no longer master.
+        type: path
+      xparam:
+        description: The third argument of these two scripts.
+        type: str
   state:
     description:
       - With V(present), O(vips) are configured beside those that are configured already.
@@ -441,6 +468,14 @@ def main() -> None:
                     "accept_password": {"type": "str", "no_log": True},
                     "accept_password_file": {"type": "path", "no_log": False},
                     "accept_addresses": {"type": "list", "elements": "str"},
+                    "on_master": {"type": "str"},
+                    "on_backup": {"type": "str"},
+                    "on_fault": {"type": "str"},
+                    "hook_timeout": {"type": "float"},
+                    "hook_user": {"type": "str"},
+                    "up_script": {"type": "path"},
+                    "down_script": {"type": "path"},
+                    "xparam": {"type": "str"},
                 },
             },
             "state": {"type": "str", "choices": ["absent", "only", "present"], "default": "present"},

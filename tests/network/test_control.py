@@ -39,6 +39,14 @@ def test_status_for_people(lab: Lab, pair: CarpdPair, vip: str) -> None:
     assert lab.source("a") in pair.standby.ctl("status").stdout, "the standby tells who is master"
 
 
+def test_explaining(lab: Lab, pair: CarpdPair) -> None:
+    done = pair.preferred.ctl("explain")
+    assert done.stdout.startswith("smtp:\n    This host is the master, for "), done.stderr
+    done = pair.standby.ctl("explain", "smtp")
+    better = f"{lab.source('a')} is, and ranks better: its advskew is lower (0 against {STANDBY_SKEW})."
+    assert done.stdout.splitlines()[1] == f"    This host is not the master, since {better}"
+
+
 def test_nobody_to_ask(lab: Lab) -> None:
     silent = Carpd(lab, "b", [])
     silent.socket = silent.directory / "nobody.sock"

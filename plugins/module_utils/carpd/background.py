@@ -61,13 +61,17 @@ class Background:
 
     def close(self) -> None:
         """Let what is waiting be done, but not for long; nobody hears of it any more."""
-        self._selector.unregister(self._readable)
         if self._thread is not None:
             try:
                 self._jobs.put(None, timeout=_END_TIME)
                 self._thread.join(_END_TIME)
             except queue.Full:
                 pass
+        self.leave()
+
+    def leave(self) -> None:
+        """End without waiting for anything."""
+        self._selector.unregister(self._readable)
         self._readable.close()
         self._writable.close()
 

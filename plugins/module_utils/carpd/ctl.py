@@ -15,6 +15,7 @@ from typing import Any, Callable
 
 from .cli import DEFAULT_RUNTIME_DIR, SOCKET_NAME
 from .control import ControlError, Conversation, request
+from .explain import explain
 from .phrases import failures, happening, in_maintenance, paragraph, successes
 from .version import VERSION
 from .waiting import Status, is_free, is_left, is_master, order
@@ -55,6 +56,8 @@ def _parser() -> argparse.ArgumentParser:
         return sub
 
     add("status", _status, "who is master, and why")
+    reasons = add("explain", _explain, "why this host is or is not the master, and what would change that")
+    reasons.add_argument("vips", nargs="*", metavar="VIP", help="names of virtual hosts; all by default")
     add("watch", _watch, "status, and then each thing that happens, until interrupted")
     demote = add("demote", _demote, "leave virtual hosts to other hosts, until promoted or the daemon is restarted")
     promote = add("promote", _promote, "end that, and be master again if no other host ranks better")
@@ -92,6 +95,19 @@ def _status(options: argparse.Namespace) -> int:
         _print_json(answer)
     else:
         _print("\n".join(paragraph(one) for one in answer))
+    return 0
+
+
+def _explain(options: argparse.Namespace) -> int:
+    found = {one["name"]: one for one in request(options.socket, "status")}
+    unknown = [name for name in options.vips if name not in found]
+    if unknown:
+        raise ControlError(f"there is no virtual host {', '.join(unknown)}; known are {', '.join(found)}")
+    sentences = {name: explain(one) for name, one in found.items() if not options.vips or name in options.vips}
+    if options.json:
+        _print_json(sentences)
+    else:
+        _print("\n".join("\n    ".join([f"{name}:", *lines]) for name, lines in sentences.items()))
     return 0
 
 

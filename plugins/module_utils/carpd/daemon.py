@@ -345,7 +345,7 @@ class Daemon:
         if news.kind == STATE:
             for host in self._everyone():
                 if host.vip.name == news.vip:
-                    self._hooks.changed(host.vip, State(news.new), news.reason)
+                    self._hooks.changed(host.vip, State(news.old), State(news.new), news.reason)
         if self._control.watched:
             self._control.tell(self._verbs.event(news))
 
@@ -399,8 +399,12 @@ class Daemon:
             self._guard.close()
         self._health.close()
         self._control.close()
-        self._hooks.close()
-        self._background.close()
+        if self._legacy is None:
+            self._hooks.close()
+            self._background.close()
+        else:  # nothing may be waited for
+            self._hooks.leave()
+            self._background.leave()
         self._wires.keep([])
         self._watch.close()
         self._requests.close()

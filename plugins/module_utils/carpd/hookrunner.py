@@ -23,6 +23,7 @@ from .forked import become_ordinary, drop_ambient_capabilities
 _MESSAGE_SIZE = 65536
 _STACK = 512 * 1024  # bytes for each hook
 _LONGEST_DETAIL = 500
+_FINISH = b"finish"
 
 
 class Call(NamedTuple):
@@ -87,6 +88,13 @@ class HookRunner:
         except OSError:
             return None
 
+    def dismiss(self) -> None:
+        """Let the runner end when all that it runs has ended."""
+        try:
+            self._socket.send(_FINISH)
+        except OSError:
+            return  # it has gone, or will be gone with us
+
     def close(self) -> None:
         """Let the runner end, which it does by itself, and all that it runs with it."""
         self._socket.close()
@@ -103,13 +111,20 @@ def _be_the_runner(daemon: socket.socket) -> None:
         if not drop_ambient_capabilities():
             refuse("the daemon's capabilities cannot be kept from it")
         threading.stack_size(_STACK)
+        running: list[threading.Thread] = []
         while True:
             select.select([daemon], [], [])
             data = daemon.recv(_MESSAGE_SIZE)
             if not data:
                 break
+            running = [thread for thread in running if thread.is_alive()]
+            if data == _FINISH:
+                for thread in running:
+                    thread.join()
+                break
             call = Call(*json.loads(data))
-            threading.Thread(target=_run, args=(call, daemon), name=call.vip, daemon=True).start()
+            running.append(threading.Thread(target=_run, args=(call, daemon), name=call.vip, daemon=True))
+            running[-1].start()
         kill_all()
         status = 0
     finally:

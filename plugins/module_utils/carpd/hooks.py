@@ -76,8 +76,8 @@ def calls(vip: Vip, old: str, new: str, reason: str) -> list[Call]:
 class _Line:
     """The hooks of one virtual host: what runs and what waits."""
 
-    def __init__(self) -> None:
-        self.role = START
+    def __init__(self, role: str) -> None:
+        self.role = role
         self.waiting: deque[list[Call]] = deque()
         self.running: Call | None = None
         self.overdue_at = math.inf
@@ -119,12 +119,15 @@ class Hooks:
             self._start_at = self._clock()
             self._start()
 
-    def changed(self, vip: Vip, state: State, reason: str) -> None:
+    def changed(self, vip: Vip, before: State, now: State, reason: str) -> None:
         """Take in that a virtual host has another state."""
         if vip.name not in self._lines and not has_hooks(vip):
             return
-        line = self._lines.setdefault(vip.name, _Line())
-        old, line.role = line.role, role_of(state)
+        if vip.name not in self._lines:
+            # Not at start, where hooks were added, or the program was loaded anew.
+            self._lines[vip.name] = _Line(START if before is State.INIT else role_of(before))
+        line = self._lines[vip.name]
+        old, line.role = line.role, role_of(now)
         wanted = calls(vip, old, line.role, reason) if line.role != old else []
         if wanted:
             for call in line.add(wanted):
@@ -160,6 +163,12 @@ class Hooks:
             self._replace("hangs")
         self._start()
 
+    def leave(self) -> None:
+        """End at once, and let what runs go on to its end: the program is loaded anew, and has no time to wait."""
+        if self._runner is not None:
+            self._runner.dismiss()
+            self._forget_runner()
+
     def close(self) -> None:
         """Wait, but not for long, until what is to be run has ended."""
         end = time.monotonic() + _END_TIME
@@ -170,10 +179,7 @@ class Hooks:
                 break
             if select.select([self._runner], [], [], left)[0]:
                 self._read()
-        if self._runner is not None:
-            self._selector.unregister(self._runner)
-            self._runner.close()
-            self._runner = None
+        self._forget_runner()
 
     def _start(self) -> None:
         now = self._clock()
@@ -217,13 +223,17 @@ class Hooks:
         """Give the runner up, with all that it runs, and start another soon."""
         _log.error("the process that runs hooks %s; it is replaced", why)
         if self._runner is not None:
-            self._selector.unregister(self._runner)
-            self._runner.close()
             self._kill(self._runner.pid)
-            self._runner = None
+        self._forget_runner()
         for call in self._forget():
             _log.error("%s: hook %s: what became of it is unknown", call.vip, call.option)
         self._start_at = self._started_at + _RESTART_INTERVAL
+
+    def _forget_runner(self) -> None:
+        if self._runner is not None:
+            self._selector.unregister(self._runner)
+            self._runner.close()
+            self._runner = None
 
     def _kill(self, pid: int) -> None:
         if not reap(pid):

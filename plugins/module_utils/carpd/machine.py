@@ -183,6 +183,20 @@ class Machine:
         patience = self.timing.patience(self._expected_interval(), self.demotion)
         return self._opponent if now - self._opposed_at <= patience else None
 
+    def outlook(self, now: float) -> dict[str, Any]:
+        """Return what decides about the next takeover, as JSON can carry it; times are in seconds."""
+        counting = self._silence.ends_at < math.inf
+        return {
+            "state": self.state.value,
+            "yielding": self.yielding,
+            "claiming": self.claiming,
+            "preempt": self.failback.preempt,
+            "stable_for": self.failback.stable_for,
+            "sound_for": round(now - self._sound_since, 3),
+            "patience": round(self.timing.patience(self._expected_interval(), self.demotion), 3),
+            "silence_left": round(self._silence.ends_at - now, 3) if counting else None,
+        }
+
     def legacy(self) -> dict[str, Any]:
         """Return what the next program of the daemon has to know, as JSON can carry it."""
         return {

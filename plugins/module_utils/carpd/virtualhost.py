@@ -241,6 +241,7 @@ class VirtualHost:
             "source": str(heard.source),
             "advbase": heard.advbase,
             "advskew": heard.advskew,
+            "demotion": heard.demotion,
             "age": round(now - heard.at, 3),
             "mac": self._mac_of_master(),
         }
@@ -263,6 +264,7 @@ class VirtualHost:
             "refused": dict(self._speaker.refused),
             "fault": machine.fault,
             "alarm": self._alarm(),
+            "election": {**machine.outlook(now), "obstacle": self.obstacle, "causes": self._causes()},
             "rivals": [
                 {
                     "address": str(claim.address),
@@ -291,11 +293,14 @@ class VirtualHost:
 
     def _demoted_by(self) -> str:
         """Say what demotes this host; empty if nothing does."""
+        return "; ".join(self._causes())
+
+    def _causes(self) -> list[str]:
         causes = [self._machine.retirement] if self._machine.retirement else []
         causes += [self._verdict.reason] if self._verdict.demotion else []
         if self._machine.impaired:
             causes.append("advertisements could not be sent")
-        return "; ".join(causes)
+        return causes
 
     def _perform(self) -> None:
         actions = self._machine.actions()

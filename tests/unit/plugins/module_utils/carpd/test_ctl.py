@@ -427,3 +427,25 @@ class TestWatch:
     def test_until_interrupted(self, watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(watched, "next", lambda: fail(KeyboardInterrupt()))
         assert ctl.main(["watch"]) == 0
+
+
+class TestExplain:
+    @pytest.fixture(autouse=True)
+    def sentences(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(ctl, "explain", lambda one: [f"About {one['name']}.", "More."])
+
+    def test_all(self, daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> None:
+        daemon.answer = [MASTER, BACKUP]
+        assert ctl.main(["explain"]) == 0
+        text = "smtp:\n    About smtp.\n    More.\nimap:\n    About imap.\n    More.\n"
+        assert capsys.readouterr() == (text, "")
+
+    def test_one_for_programs(self, daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> None:
+        daemon.answer = [MASTER, BACKUP]
+        assert ctl.main(["explain", "imap", "--json"]) == 0
+        assert json.loads(capsys.readouterr().out) == {"imap": ["About imap.", "More."]}
+
+    def test_what_there_is_not(self, daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> None:
+        daemon.answer = [MASTER, BACKUP]
+        assert ctl.main(["explain", "pop"]) == 1
+        assert capsys.readouterr() == ("", "there is no virtual host pop; known are smtp, imap\n")

@@ -104,6 +104,11 @@ class Daemon:
         self.ahead = 0.0
         self.hooks = Hooks(self.selector, lambda: time.monotonic() + self.ahead)
         self.log = log
+        self.states: dict[str, State] = {}
+
+    def change(self, one: Vip, state: State, reason: str) -> None:
+        old, self.states[one.name] = self.states.get(one.name, State.INIT), state
+        self.hooks.changed(one, old, state, reason)
 
     def turn(self, timeout: float = 0.05) -> None:
         dispatch(self.selector, timeout)
@@ -147,7 +152,7 @@ class TestRunning:
         out = tmp_path / "out"
         line = '"$CARP_NAME $CARP_STATE $CARP_OLD_STATE $CARP_REASON"'
         one = begin(daemon, on_master=shell(f"echo {line} > {out}; echo done"))
-        daemon.hooks.changed(one, State.MASTER, "nobody; else")
+        daemon.change(one, State.MASTER, "nobody; else")
         message = daemon.until_logged("on_master")
         assert out.read_text() == "smtp MASTER INIT nobody; else\n"
         assert message.startswith("smtp: hook on_master (MASTER): /bin/sh ended with status 0 after 0.")
@@ -164,13 +169,13 @@ class TestRunning:
     )
     def test_one_that_fails(self, daemon: Daemon, words: tuple[str, ...], text: str) -> None:
         one = begin(daemon, on_master=words)
-        daemon.hooks.changed(one, State.MASTER, "why")
+        daemon.change(one, State.MASTER, "why")
         daemon.until_logged(text)
 
     def test_one_that_hangs_is_killed_with_its_children(self, daemon: Daemon, tmp_path: pathlib.Path) -> None:
         pid = tmp_path / "pid"
         one = begin(daemon, on_master=shell(f"sleep 1000 & echo $! > {pid}; wait"), hook_timeout=0.5)
-        daemon.hooks.changed(one, State.MASTER, "why")
+        daemon.change(one, State.MASTER, "why")
         daemon.until_logged("killed, since it may take 0.5 s")
         number = int(pid.read_text())
         daemon.until(lambda: not alive(number), "the end of its child")
@@ -180,15 +185,15 @@ class TestRunning:
         script = shell(f"echo begin $CARP_STATE >> {out}; sleep 0.1; echo end $CARP_STATE >> {out}")
         one = begin(daemon, on_master=script, on_backup=script, on_fault=script)
         for state in (State.BACKUP, State.MASTER, State.FAULTY):
-            daemon.hooks.changed(one, state, "why")
+            daemon.change(one, state, "why")
         daemon.until(lambda: out.exists() and "end FAULT" in out.read_text(), "the last hook")
         expected = [f"{what} {role}" for role in (BACKUP, MASTER, FAULT) for what in ("begin", "end")]
         assert out.read_text().splitlines() == expected
 
     def test_other_virtual_hosts_do_not_wait(self, daemon: Daemon, tmp_path: pathlib.Path) -> None:
         slow = begin(daemon, on_master=("/bin/sleep", "1000"), hook_timeout=100.0)
-        daemon.hooks.changed(slow, State.MASTER, "why")
-        daemon.hooks.changed(vip(name="imap", on_master=shell("true")), State.MASTER, "why")
+        daemon.change(slow, State.MASTER, "why")
+        daemon.change(vip(name="imap", on_master=shell("true")), State.MASTER, "why")
         daemon.until_logged("imap: hook on_master (MASTER): /bin/sh ended with status 0")
 
     def test_a_flapping_one_is_not_followed_for_ever_but_to_the_end(
@@ -199,7 +204,7 @@ class TestRunning:
         wait = f"while ! test -e {go}; do sleep 0.01; done; {note}"
         one = begin(daemon, on_master=shell(wait), on_backup=shell(note), hook_timeout=100.0)
         for number in range(10):
-            daemon.hooks.changed(one, State.MASTER if number % 2 == 0 else State.BACKUP, str(number))
+            daemon.change(one, State.MASTER if number % 2 == 0 else State.BACKUP, str(number))
         go.touch()
         daemon.until(lambda: out.exists() and "BACKUP 9" in out.read_text(), "the hook of the last state")
         assert out.read_text().split() == ["MASTER", "0", "MASTER", "6", "BACKUP", "7", "MASTER", "8", "BACKUP", "9"]
@@ -211,20 +216,20 @@ class TestRunning:
     def test_to_leave_is_still_to_be_master(self, daemon: Daemon, tmp_path: pathlib.Path) -> None:
         one = begin(daemon, on_master=shell(f"echo x >> {tmp_path}/out"), on_fault=shell(f"touch {tmp_path}/fault"))
         for state in (State.MASTER, State.LEAVING, State.MASTER, State.FAILING, State.FAULTY):
-            daemon.hooks.changed(one, state, "why")
+            daemon.change(one, state, "why")
         daemon.until((tmp_path / "fault").exists, "the hook of the last state")
         assert (tmp_path / "out").read_text() == "x\n"
 
     @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become someone else")
     def test_as_another_user(self, daemon: Daemon) -> None:
         one = begin(daemon, on_master=shell("echo $(id -u) $(id -G)"), hook_user="nobody")
-        daemon.hooks.changed(one, State.MASTER, "why")
+        daemon.change(one, State.MASTER, "why")
         entry = pwd.getpwnam("nobody")
         assert daemon.until_logged("status 0").endswith(f": {entry.pw_uid} {entry.pw_gid}")
 
     def test_as_nobody_who_is_there(self, daemon: Daemon) -> None:
         one = begin(daemon, on_master=shell("true"), hook_user="carpd-nobody-here")
-        daemon.hooks.changed(one, State.MASTER, "why")
+        daemon.change(one, State.MASTER, "why")
         daemon.until_logged("cannot be started: there is no user carpd-nobody-here")
 
 
@@ -243,8 +248,8 @@ class TestTheRunner:
 
     def test_it_dies_and_the_next_hook_is_run(self, daemon: Daemon) -> None:
         one = begin(daemon, on_master=("/bin/sleep", "1000"), on_backup=shell("true"), hook_timeout=100.0)
-        daemon.hooks.changed(one, State.MASTER, "why")
-        daemon.hooks.changed(one, State.BACKUP, "why")
+        daemon.change(one, State.MASTER, "why")
+        daemon.change(one, State.BACKUP, "why")
         os.kill(self.runner(daemon), signal.SIGKILL)
         daemon.until_logged("smtp: hook on_master: what became of it is unknown")
         daemon.until_logged("smtp: hook on_backup (BACKUP): /bin/sh ended with status 0")
@@ -253,11 +258,11 @@ class TestTheRunner:
         one = begin(daemon, on_master=shell("true"), on_backup=shell("true"))
         first = self.runner(daemon)
         os.kill(first, signal.SIGSTOP)
-        daemon.hooks.changed(one, State.MASTER, "why")
+        daemon.change(one, State.MASTER, "why")
         daemon.turn()
         daemon.ahead = 13.0
         daemon.until_logged("the process that runs hooks hangs; it is replaced")
-        daemon.hooks.changed(one, State.BACKUP, "why")
+        daemon.change(one, State.BACKUP, "why")
         daemon.until_logged("smtp: hook on_backup (BACKUP): /bin/sh ended with status 0")
         assert self.runner(daemon) != first
 
@@ -266,7 +271,7 @@ class TestTheRunner:
     ) -> None:
         pid = tmp_path / "pid"
         one = begin(daemon, on_master=shell(f"echo $$ > {pid}.new; mv {pid}.new {pid}; sleep 1000"), hook_timeout=99.0)
-        daemon.hooks.changed(one, State.MASTER, "why")
+        daemon.change(one, State.MASTER, "why")
         daemon.until(pid.exists, "the hook")
         runner, number = self.runner(daemon), int(pid.read_text())
         monkeypatch.setattr(hooks_module, "_END_TIME", 0.0)
@@ -275,14 +280,34 @@ class TestTheRunner:
 
     def test_the_end_waits_for_what_is_to_be_run(self, daemon: Daemon, tmp_path: pathlib.Path) -> None:
         one = begin(daemon, on_master=shell("sleep 0.1"), on_backup=shell(f"sleep 0.1; touch {tmp_path}/end"))
-        daemon.hooks.changed(one, State.MASTER, "why")
-        daemon.hooks.changed(one, State.ENDED, "the daemon ends")
+        daemon.change(one, State.MASTER, "why")
+        daemon.change(one, State.ENDED, "the daemon ends")
         daemon.hooks.close()
         assert (tmp_path / "end").exists()
+
+    def test_loaded_anew_the_daemon_does_not_wait_and_what_runs_ends_by_itself(
+        self, daemon: Daemon, tmp_path: pathlib.Path
+    ) -> None:
+        go = tmp_path / "go"
+        one = begin(daemon, on_master=shell(f"while ! test -e {go}; do sleep 0.01; done; rm {go}"), hook_timeout=100.0)
+        daemon.change(one, State.MASTER, "why")
+        runner = self.runner(daemon)
+        daemon.hooks.leave()
+        assert alive(runner)
+        go.touch()
+        daemon.until(lambda: not go.exists() and not alive(runner), "the end of both")
+
+    @pytest.mark.parametrize("state", [State.LEAVING, State.CLOSING])
+    def test_loaded_anew_a_master_that_leaves_has_not_become_it(self, daemon: Daemon, state: State) -> None:
+        one = begin(daemon, on_master=shell("true"), on_backup=shell("true"))
+        daemon.states["smtp"] = State.MASTER
+        daemon.change(one, state, "why")
+        daemon.change(one, State.BACKUP, "why")
+        assert daemon.until_logged("ended with status 0").startswith("smtp: hook on_backup (BACKUP)")
 
     def test_the_end_does_not_wait_for_ever(self, daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(hooks_module, "_END_TIME", 0.1)
         one = begin(daemon, on_master=("/bin/sleep", "1000"), hook_timeout=100.0)
-        daemon.hooks.changed(one, State.MASTER, "why")
+        daemon.change(one, State.MASTER, "why")
         daemon.hooks.close()
         assert daemon.log.messages[-1] == "hooks still run and are killed: the daemon ends"
