@@ -361,8 +361,8 @@ class Daemon:
         """Have the program loaded anew. Raises ControlError, and goes on, when that cannot be done now."""
         if self._stopping or self._closing or self._pending or any(host.state.leaves for host in self._everyone()):
             raise ControlError("a handover is under way: try again when it is over")
-        if self._hooks.busy or self._background.busy:
-            raise ControlError("a hook runs, or a file is being written: try again when that is over")
+        if self._background.busy:
+            raise ControlError("a file is being written: try again when that is over")
         try:
             load(self._config_path)
         except ConfigError as error:

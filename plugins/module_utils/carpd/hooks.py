@@ -134,11 +134,6 @@ class Hooks:
                 _log.warning("%s: hook %s is left out: newer ones wait", vip.name, call.option)
             self._go_on(line)
 
-    @property
-    def busy(self) -> bool:
-        """Whether a hook runs or waits."""
-        return any(line.busy for line in self._lines.values())
-
     def children(self) -> list[int]:
         """Return the processes that end with this."""
         return [*self._gone, *([self._runner.pid] if self._runner is not None else [])]
@@ -150,7 +145,7 @@ class Hooks:
     def inherit(self, legacy: Mapping[str, str]) -> None:
         """Take over the ``legacy`` of an earlier program: what stays as it was needs no hook."""
         for name, role in legacy.items():
-            self._lines.setdefault(name, _Line()).role = role
+            self._lines[name] = _Line(role)
 
     def next_timer(self) -> float:
         """Return when ``due`` wants to be called."""
@@ -172,7 +167,7 @@ class Hooks:
     def close(self) -> None:
         """Wait, but not for long, until what is to be run has ended."""
         end = time.monotonic() + _END_TIME
-        while self._runner is not None and self.busy:
+        while self._runner is not None and any(line.busy for line in self._lines.values()):
             left = end - time.monotonic()
             if left <= 0:
                 _log.warning("hooks still run and are killed: the daemon ends")
