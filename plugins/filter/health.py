@@ -50,7 +50,7 @@ _value:
   type: dict
   contains:
     table:
-      description: A table with a line for each virtual IP on each host.
+      description: A table with a line for each virtual IP on each host, and the reasons below it.
       type: list
       elements: str
     problems:

@@ -16,7 +16,7 @@ from .text import listed
 from .verdict import Answer
 
 Vip = Mapping[str, Any]
-_HEADER = ("virtual IP", "host", "state", "for", "rank", "remark")
+_HEADER = ("virtual IP", "host", "state", "for", "rank")
 
 
 @dataclass
@@ -44,7 +44,10 @@ def examine(answers: Mapping[str, Answer]) -> Health:
         rows += [_row(name, host, vip) for host, vip in by_host.items()]
         health.problems += [f"{name}: {text}" for text in _wrong(by_host)]
         health.notes += [f"{name}: {text}" for text in _noteworthy(by_host)]
-    health.table = _aligned(rows)
+    reasons = [
+        f"{name} on {host}: {vip['reason']}" for name, by_host in shared.items() for host, vip in by_host.items()
+    ]
+    health.table = [*_aligned(rows), *reasons]
     return health
 
 
@@ -53,7 +56,7 @@ def _row(name: str, host: str, vip: Vip) -> tuple[str, ...]:
     rank = f"{vip['advbase']} + {vip['advskew']}/256 s"
     if vip["demotion"]:
         rank += f", demoted by {vip['demotion']}"
-    return name, host, state, duration(float(vip["since"])), rank, str(vip["reason"])
+    return name, host, state, duration(float(vip["since"])), rank
 
 
 def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:

@@ -48,10 +48,10 @@ def pair(first: Any = None, second: Any = None) -> dict[str, Answer]:
 def test_a_healthy_pair() -> None:
     found = examine(pair())
     assert (found.problems, found.notes) == ([], [])
-    header, _line, first, second = found.table
+    header, _line, first, _second, *reasons = found.table
     assert header.startswith("virtual IP  host     state   for     rank")
     assert first.startswith("smtp        server1  MASTER  42.0 s  1 + 0/256 s")
-    assert second.endswith("so it is")
+    assert reasons == ["smtp on server1: so it is", "smtp on server2: so it is"]
 
 
 @pytest.mark.parametrize(
