@@ -13,7 +13,7 @@ from .packet import Address, checksum
 
 ETH_P_IP, ETH_P_ARP, ETH_P_IPV6 = 0x0800, 0x0806, 0x86DD
 ICMPV6, SOLICITATION, ADVERTISEMENT = 58, 135, 136
-_BROADCAST = b"\xff" * 6
+EVERYBODY = b"\xff" * 6
 _ARP = struct.Struct("!HHBBH6s4s6s4s")
 _ARP_START = (1, ETH_P_IP, 6, 4)  # Ethernet and IPv4, and how long their addresses are
 _REQUEST, _REPLY = 1, 2
@@ -52,7 +52,7 @@ def group_mac(group: Address) -> bytes:
 def arp_request(target: IPv4Address, source: Address, mac: bytes) -> Frame:
     """Return the frame that asks for the MAC of ``target``; with the asker's own address it is an announcement."""
     request = _ARP.pack(*_ARP_START, _REQUEST, mac, source.packed, bytes(6), target.packed)
-    return Frame(ETH_P_ARP, _BROADCAST, request)
+    return Frame(ETH_P_ARP, EVERYBODY, request)
 
 
 def neighbour_message(
@@ -69,8 +69,8 @@ def neighbour_message(
 
 def _gratuitous_arp(address: IPv4Address, mac: bytes) -> list[Frame]:
     """As request and as reply (RFC 5227, 3): some neighbours update their caches on the one only, some on the other."""
-    reply = _ARP.pack(*_ARP_START, _REPLY, mac, address.packed, _BROADCAST, address.packed)
-    return [arp_request(address, address, mac), Frame(ETH_P_ARP, _BROADCAST, reply)]
+    reply = _ARP.pack(*_ARP_START, _REPLY, mac, address.packed, EVERYBODY, address.packed)
+    return [arp_request(address, address, mac), Frame(ETH_P_ARP, EVERYBODY, reply)]
 
 
 def _neighbour_advertisement(address: IPv6Address, mac: bytes, router: bool) -> Frame:

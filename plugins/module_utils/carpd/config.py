@@ -28,6 +28,7 @@ from .options import (
     valid_name,
 )
 from .packet import Address
+from .paths import MULTICAST, UNICAST
 from .records import dataclass
 from .sections import HIDDEN, Problem, as_text, parse_section, unknown
 from .timing import Failback
@@ -75,6 +76,9 @@ class Vip:
     xparam: str = ""
     hook_timeout: float = 10.0
     hook_user: str = ""
+    peers: tuple[Address, ...] = ()
+    paths: tuple[str, ...] = (MULTICAST,)
+    routed_peers: bool = False
 
     @property
     def versions(self) -> list[int]:
@@ -170,6 +174,9 @@ def parse_vip(
     if not problems and values["advbase"] == 0 and values["advskew"] == 0:
         rule = "1 or more where advbase is 0: together they are the interval between advertisements"
         problems.append(Problem(where, section, "advskew", "0", rule))
+    if not problems:
+        values["paths"] = values["paths"] or ((UNICAST,) if values["peers"] else (MULTICAST,))
+        problems.extend(_wrong_paths(section, values, where))
     if problems:
         return None, problems
     if failback is None:
@@ -177,6 +184,24 @@ def parse_vip(
     ours = {"password": password, "accept_password": accepted, **failback._asdict()}
     fields = {key: value for key, value in values.items() if key not in _SETTLED}
     return Vip(name=name, **{**fields, **ours}), []
+
+
+def _wrong_paths(section: str, values: Mapping[str, Any], where: str) -> list[Problem]:
+    """Tell of peers that nothing goes to, and of addresses whose IP version no path leads to a peer by."""
+    paths, peers, addresses = values["paths"], values["peers"], values["addresses"]
+    shown = as_text(paths)
+    if (UNICAST in paths) != bool(peers):
+        rule = "with unicast, since peers are given" if peers else "without unicast, unless peers are given"
+        return [Problem(where, section, "paths", shown, rule)]
+    versions = {address.version for address in addresses}
+    unreached = versions - {peer.version for peer in peers}
+    if unreached and tuple(paths) == (UNICAST,):
+        rule = f"such that there is one of IPv{min(unreached)}, too, as in addresses, or another path besides unicast"
+        return [Problem(where, section, "peers", as_text(peers), rule)]
+    virtual = [peer for peer in peers if peer in [address.ip for address in addresses]]
+    if virtual:
+        return [Problem(where, section, "peers", as_text(peers), f"the hosts' own, and {virtual[0]} is in addresses")]
+    return []
 
 
 def check_vips(vips: Iterable[Vip], where: str) -> list[Problem]:

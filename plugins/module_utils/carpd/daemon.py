@@ -32,6 +32,7 @@ from .news import ALARM, RELOAD, STATE, News
 from .notify import Notifier
 from .orders import Orders
 from .packet import Address, PacketError
+from .paths import UNICAST
 from .speaker import same_identity
 from .succession import Inheritance, dismiss, is_standing_in
 from .transitions import Event, State
@@ -236,7 +237,11 @@ class Daemon:
 
     def _open_wires(self, link: Link, vip: Vip) -> dict[int, Wire]:
         try:
-            return {version: self._wires.get(link, version) for version in vip.versions}
+            wires = {version: self._wires.get(link, version) for version in vip.versions}
+            if UNICAST in vip.paths:
+                for wire in wires.values():
+                    wire.open_unicast()
+            return wires
         except OSError as error:
             raise Obstacle(f"{link.name} cannot be used: {error.strerror}") from error
 

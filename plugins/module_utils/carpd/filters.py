@@ -28,6 +28,7 @@ _PACKET_TYPE, _OUTGOING = 0xFFFFF000 + 4, 4  # SKF_AD_PKTTYPE of linux/filter.h,
 _ACCEPT, _REFUSE = (_RETURN, 0, 0, 0xFFFF), (_RETURN, 0, 0, 0)
 _FARTHEST = 255  # lines that a conditional jump can pass over
 
+NOTHING = [_REFUSE]
 _FROM_OTHERS = [(_LOAD_BYTE, 0, 0, _PACKET_TYPE), (_IF_EQUAL, 0, 1, _OUTGOING), _REFUSE]
 
 
@@ -39,7 +40,7 @@ def carp_filter(protocol_offset: int) -> list[Line]:
 def arp_filter(addresses: Collection[Address]) -> list[Line]:
     """Accept ARP packets whose sender says to have one of these IPv4 addresses."""
     if not addresses:
-        return [_REFUSE]
+        return NOTHING
     return [*_FROM_OTHERS, (_LOAD_WORD, 0, 0, 14), *_accept_ends(addresses)]
 
 

@@ -16,19 +16,20 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .config import Vip
 from .netlink import Link, removal
+from .paths import Copy
 from .sentry import Sentry
-from .wire import group_address
+from .wire import address_of
 
 if TYPE_CHECKING:
     from .sentry import Duty
 
 
 class Turns(NamedTuple):
-    """What is sent for a virtual host at an interval in seconds, turn by turn: the packets of each IP version."""
+    """What is sent for a virtual host at an interval in seconds, turn by turn: one for each path and IP version."""
 
     interface: str
     interval: float
-    packets: list[list[bytes]]
+    copies: list[list[Copy]]
 
 
 class Guard:
@@ -61,10 +62,10 @@ class Guard:
         """Show that the daemon works, and will show it again until then, which is within the patience."""
         self.sentry.beat(until)
 
-    def hold(self, vip: Vip, link: Link, bow_outs: Collection[bytes], patience: float) -> None:
+    def hold(self, vip: Vip, link: Link, bow_outs: Collection[Copy], patience: float) -> None:
         """Tell that the addresses of a virtual host are here now, and which packets say goodbye for them."""
         removals = [removal(link.ifindex, address) for address in vip.addresses]
-        goodbyes = [(group_address(link.name, packet[0] >> 4), packet) for packet in bow_outs]
+        goodbyes = [(address_of(link.name, copy), copy.packet) for copy in bow_outs]
         self._duties[vip.name] = (patience, removals, goodbyes)
         self.sentry.tell(vip.name, self._duties[vip.name])
 
@@ -76,8 +77,8 @@ class Guard:
     def stand_in(self, seconds: float, turns: Collection[Turns]) -> int:
         """Let the guard advertise while the daemon's program is replaced; see Sentry."""
         shifts = []
-        for interface, interval, packets in turns:
-            sends = [[(group_address(interface, packet[0] >> 4), packet) for packet in turn] for turn in packets]
+        for interface, interval, copies in turns:
+            sends = [[(address_of(interface, copy), copy.packet) for copy in turn] for turn in copies]
             shifts.append((interval, sends))
         return self.sentry.stand_in(seconds, shifts)
 

@@ -79,10 +79,7 @@ class Interfaces:
 
 def _source(version: int, vip: Vip, link: Link, own: list[Interface]) -> Address:
     if version == 6:
-        for address in own:
-            if address.version == 6 and address.is_link_local:
-                return address.ip
-        raise Obstacle(f"{link.name} has no link-local IPv6 address")
+        return _source_6(vip, link, [address for address in own if address.version == 6])
     own = [address for address in own if address.version == 4]
     if vip.source is not None:
         if vip.source not in [address.ip for address in own]:
@@ -93,3 +90,17 @@ def _source(version: int, vip: Vip, link: Link, own: list[Interface]) -> Address
     for address in near or own:
         return address.ip
     raise Obstacle(f"{link.name} has no IPv4 address of its own")
+
+
+def _source_6(vip: Vip, link: Link, own: list[Interface]) -> Address:
+    """Prefer the link-local address, as all others do; a peer elsewhere could not answer that."""
+    if all(peer.is_link_local for peer in vip.peers if peer.version == 6):
+        for address in own:
+            if address.is_link_local:
+                return address.ip
+        raise Obstacle(f"{link.name} has no link-local IPv6 address")
+    own = [address for address in own if not address.is_link_local]
+    near = [address for address in own if any(peer in address.network for peer in vip.peers)]
+    for address in near or own:
+        return address.ip
+    raise Obstacle(f"{link.name} has no IPv6 address of its own but a link-local one, as peers ask for")

@@ -13,6 +13,7 @@ import ipaddress
 import re
 from typing import Callable, Union
 
+from .paths import PATHS
 from .records import dataclass
 from .targets import TARGETS, parse_command, parse_interface, parse_path
 from .timing import Failback
@@ -92,8 +93,7 @@ def _boolean(text: str) -> bool:
 
 
 def _addresses(text: str) -> tuple[Interface, ...]:
-    parts = [part for part in re.split(r"[,\s]+", text) if part]
-    found = tuple(_address(part) for part in parts)
+    found = tuple(_address(part) for part in _words(text))
     if not found or len({address.ip for address in found}) != len(found):
         raise ValueError(text)
     return found
@@ -116,6 +116,25 @@ def _address(text: str) -> Interface:
 
 def _addresses_or_none(text: str) -> tuple[Interface, ...]:
     return _addresses(text) if text else ()
+
+
+def _peers(text: str) -> tuple[ipaddress.IPv4Address | ipaddress.IPv6Address, ...]:
+    peers = tuple(ipaddress.ip_address(part) for part in _words(text))
+    odd = [peer for peer in peers if peer.is_multicast or peer.is_unspecified or peer.is_loopback]
+    if odd or "%" in text or len(set(peers)) != len(peers):
+        raise ValueError(text)
+    return peers
+
+
+def _paths(text: str) -> tuple[str, ...]:
+    found = _words(text)
+    if not set(found) <= set(PATHS) or len(set(found)) != len(found):
+        raise ValueError(text)
+    return tuple(path for path in PATHS if path in found)
+
+
+def _words(text: str) -> list[str]:
+    return [part for part in re.split(r"[,\s]+", text) if part]
 
 
 def _failback(text: str) -> Failback:
@@ -458,6 +477,31 @@ VIP_OPTIONS = _table(
         "any text without control characters",
         "The third argument of up_script and down_script, as one word (`--xparam`).",
         _text,
+    ),
+    Option(
+        "peers",
+        "",
+        "addresses of hosts, IPv4 or IPv6, without prefix lengths, separated by commas",
+        "The other hosts, by the addresses that their advertisements come from, for networks without multicast. With "
+        "an IPv6 peer that is not link-local, this host's IPv6 advertisements come from such an address, too.",
+        _peers,
+    ),
+    Option(
+        "paths",
+        "",
+        "one or more of " + ", ".join(PATHS) + ", separated by commas",
+        "How advertisements go out: to CARP's group, to each of peers, or to everybody on the segment (as `ucarp -M` "
+        "does). By default unicast if there are peers, else multicast. With several, whoever hears more than one copy "
+        "counts one. What comes to the group or to this host's own address is always heard.",
+        _paths,
+    ),
+    Option(
+        "routed_peers",
+        "no",
+        "yes or no",
+        "Whether advertisements from peers are heard that passed a router. Otherwise they must come from the same "
+        "segment, which their TTL proves.",
+        _boolean,
     ),
 )
 

@@ -89,26 +89,28 @@ class Advertisement(NamedTuple):
 
 
 class Datagram(NamedTuple):
-    """An IP packet of protocol 112, of either family."""
+    """An IP packet of protocol 112, of either family; ``ttl`` is the hop limit where it is IPv6."""
 
     source: Address
     destination: Address
     payload: bytes
+    ttl: int = TTL
 
     def encode(self, identification: int = 0) -> bytes:
         """Return the whole IP packet, with the header that ucarp and OpenBSD send."""
         ends = (self.source.packed, self.destination.packed)
         if self.source.version == 6:
-            return _IPV6.pack(0x60000000, len(self.payload), PROTOCOL, TTL, *ends) + self.payload
+            return _IPV6.pack(0x60000000, len(self.payload), PROTOCOL, self.ttl, *ends) + self.payload
         start = (0x45, _TOS_LOW_DELAY, _IPV4.size + len(self.payload), identification & 0xFFFF, _DONT_FRAGMENT)
-        header = _IPV4.pack(*start, TTL, PROTOCOL, 0, *ends)
-        return _IPV4.pack(*start, TTL, PROTOCOL, checksum(header), *ends) + self.payload
+        header = _IPV4.pack(*start, self.ttl, PROTOCOL, 0, *ends)
+        return _IPV4.pack(*start, self.ttl, PROTOCOL, checksum(header), *ends) + self.payload
 
     @classmethod
     def decode(cls, packet: bytes) -> Datagram:
         """Return the datagram in an IP packet, without the padding that a short Ethernet frame has at its end.
 
-        Raises PacketError: short, header, protocol, fragment, ttl or checksum.
+        Whether its TTL will do is for the receiver to say. Raises PacketError: short, header, protocol, fragment or
+        checksum.
         """
         return _decode_ipv6(packet) if packet and packet[0] >> 4 == 6 else _decode_ipv4(packet)
 
@@ -124,11 +126,9 @@ def _decode_ipv4(packet: bytes) -> Datagram:
         raise PacketError("protocol")
     if fragment & ~_DONT_FRAGMENT:
         raise PacketError("fragment")
-    if ttl != TTL:
-        raise PacketError("ttl")
     if checksum(packet[:header_size]) != 0:
         raise PacketError("checksum")
-    return Datagram(IPv4Address(source), IPv4Address(destination), packet[header_size:length])
+    return Datagram(IPv4Address(source), IPv4Address(destination), packet[header_size:length], ttl)
 
 
 def _decode_ipv6(packet: bytes) -> Datagram:
@@ -140,9 +140,15 @@ def _decode_ipv6(packet: bytes) -> Datagram:
         raise PacketError("header")
     if protocol != PROTOCOL:
         raise PacketError("protocol")
-    if hops != TTL:
-        raise PacketError("ttl")
-    return Datagram(IPv6Address(source), IPv6Address(destination), packet[_IPV6.size : _IPV6.size + length])
+    return Datagram(IPv6Address(source), IPv6Address(destination), packet[_IPV6.size : _IPV6.size + length], hops)
+
+
+def redirected(packet: bytes, destination: Address) -> bytes:
+    """Return one of our own packets with another destination of the same IP version."""
+    if destination.version == 6:
+        return packet[:24] + destination.packed + packet[40:]
+    header = packet[:10] + bytes(2) + packet[12:16] + destination.packed
+    return header[:10] + struct.pack("!H", checksum(header)) + header[12:] + packet[20:]
 
 
 def checksum(data: bytes) -> int:

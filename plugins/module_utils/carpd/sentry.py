@@ -29,7 +29,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Union
 
-    Goodbye = tuple[tuple[str, int, int, int, bytes], bytes]
+    # A packet, and where it goes: an interface and the rest of a packet socket's address, or an interface and a peer.
+    Goodbye = tuple[Union[tuple[str, int, int, int, bytes], tuple[str, str]], bytes]
     # Seconds without a beat, netlink requests that remove the addresses, packets and the addresses to send them to.
     Duty = tuple[float, list[bytes], list[Goodbye]]
     Duties = dict[str, Duty]
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 _BEAT = struct.Struct("=dd")
 _ACTED_AT = _BEAT.size
 _MESSAGE_SIZE = 65536
+_SHIFT_SIZE = 1 << 18  # what stands for a second of advertisements by several paths; more than a socket takes at once
 DISMISSAL = marshal.dumps(("", None))
 _STAND_IN_TIME = 1.0  # seconds within which the guard reads what it shall send in the daemon's place
 _END_TIME = 0.2  # seconds that a dismissed guard may take
@@ -190,7 +192,7 @@ def _deadline(memory: mmap.mmap, patience: float, counted_from: float) -> float:
 
 def _stand_in(daemon: socket.socket, seconds: float, count: int) -> str:
     """Advertise until the daemon's next program dismisses us; return what happened if it does not."""
-    shifts: list[Shift] = [marshal.loads(daemon.recv(_MESSAGE_SIZE))[1] for _number in range(count)]
+    shifts: list[Shift] = [marshal.loads(daemon.recv(_SHIFT_SIZE))[1] for _number in range(count)]
     now = time.monotonic()
     deadline, due = now + seconds, [now + interval for interval, _turns in shifts]
     while now < deadline:
@@ -229,4 +231,15 @@ def _say(goodbyes: list[Goodbye]) -> None:
     """Send packets. Raises OSError."""
     wire = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC, 0)
     for address, packet in goodbyes:
-        wire.sendto(packet, address)
+        if len(address) == 2:
+            _say_to_peer(packet, *address)
+        else:
+            wire.sendto(packet, address)
+
+
+def _say_to_peer(packet: bytes, interface: str, peer: str) -> None:
+    """Send one packet that the kernel finds the way for. Raises OSError."""
+    family = socket.AF_INET if packet[0] >> 4 == 4 else socket.AF_INET6
+    raw = socket.socket(family, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.IPPROTO_RAW)
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode() + b"\0")
+    raw.sendto(packet, (peer, 0))

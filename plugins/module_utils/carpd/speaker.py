@@ -13,7 +13,8 @@ from collections import Counter
 from .config import Vip
 from .digest import Digest
 from .machine import Machine
-from .packet import BOW_OUT, GROUPS, Address, Advertisement, Datagram, PacketError
+from .packet import BOW_OUT, GROUPS, TTL, Address, Advertisement, Datagram, PacketError
+from .paths import Copies
 from .timing import Failback, Timing
 from .trust import AHEAD, Trust, stamp
 
@@ -36,6 +37,7 @@ class Speaker:
         self.sequence = sequence
         self._digests = _digests_of(vip)
         self._trust = Trust(vip.known_peers, vip.advbase)
+        self._copies = Copies()
 
     def received(self, datagram: Datagram, now: float) -> str | None:
         """Take in a datagram that arrived on our interface.
@@ -44,7 +46,7 @@ class Speaker:
         nobody's mistake and not counted.
         """
         try:
-            advertisement = self._believed(datagram)
+            advertisement = self._believed(datagram, now)
         except PacketError as error:
             self.refused[error.reason] += 1
             if error.reason in _OPPOSITION:
@@ -88,18 +90,22 @@ class Speaker:
         self._trust = trust
         self.machine.reconfigure(timing_of(vip), failback_of(vip), now)
 
-    def _believed(self, datagram: Datagram) -> Advertisement | None:
+    def _believed(self, datagram: Datagram, now: float) -> Advertisement | None:
         if datagram.source in self.sources.values():
             raise PacketError("echo")  # a switch or hypervisor sent our own packet back
-        if datagram.destination != GROUPS[datagram.destination.version]:
+        # Whatever our own paths are: hosts that are changed one after the other shall hear each other all the time.
+        if datagram.destination not in (GROUPS[datagram.destination.version], *self.sources.values()):
             raise PacketError("destination")
+        if datagram.ttl != TTL and not (self.vip.routed_peers and datagram.source in self.vip.peers):
+            raise PacketError("ttl")
         advertisement = Advertisement.decode(datagram.payload)
         if advertisement.vhid != self.vip.vhid:
             return None
         for digest in self._digests:
             if digest.accepts(advertisement.counter, advertisement.mac):
                 is_news = self._trust.examine(advertisement, datagram.source, digest)
-                return advertisement if is_news else None
+                is_copy = self._copies.has(advertisement, datagram.source, now)
+                return advertisement if is_news and not is_copy else None
         raise PacketError("digest")
 
 

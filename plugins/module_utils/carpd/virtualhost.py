@@ -19,6 +19,7 @@ from .netlink import Link, Requests
 from .news import ALARM, DEMOTION, STATE, News, nobody
 from .options import Interface
 from .packet import Address, Datagram
+from .paths import MULTICAST, Copy, copies
 from .rivals import Claim, Rivals
 from .speaker import Speaker
 from .tracking import Verdict
@@ -35,7 +36,8 @@ _SHOWN = {state: "MASTER" for state in State if state.holds} | {State.FAULTY: "I
 _REFUSALS = {
     "digest": "its digest is wrong: another password or another list of addresses",
     "echo": "it is our own: a switch or hypervisor sends it back",
-    "destination": "it is not for our group",
+    "destination": "it is for neither our group nor our address",
+    "ttl": "it passed a router, which only routed_peers allows, and only to peers",
     "stranger": "its sender is none of known_peers",
     "range": "it promises more than known_peers allows its sender",
     "tag": "its digest is right, but not what carpd adds to it: somebody may have changed an old one",
@@ -201,11 +203,11 @@ class VirtualHost:
         self._hold(self._link, self.lease)
         machine = self._machine
         interval = machine.timing.interval(machine.advskew)
-        packets = [
-            list(self._speaker.packets(machine.timing.advbase, machine.advskew, machine.demotion).values())
+        turns = [
+            self._copies(self._speaker.packets(machine.timing.advbase, machine.advskew, machine.demotion))
             for _turn in range(math.ceil(seconds / interval))
         ]
-        return Turns(self._link.name, interval, packets)
+        return Turns(self._link.name, interval, turns)
 
     def legacy(self) -> dict[str, Any]:
         """Return what the next program of the daemon has to know, as JSON can carry it."""
@@ -331,22 +333,25 @@ class VirtualHost:
             self._probe(address.ip for address in self.vip.addresses)
 
     def _send(self, action: Advertise) -> bool:
-        """Send by every IP version; one that leaves is enough to be heard."""
+        """Send by every path and IP version; one that leaves is enough to be heard."""
         left = False
         packets = self._speaker.packets(action.advbase, action.advskew, action.demotion)
-        for version, packet in packets.items():
+        for copy in self._copies(packets):
             try:
-                self.wires[version].send(packet)
+                self.wires[copy.packet[0] >> 4].send(copy)
             except OSError as error:
-                self._complain("send", error.strerror)
+                self._complain("send" if copy.path == MULTICAST else f"send by {copy.path}", error.strerror)
             else:
                 left = True
         return left
 
+    def _copies(self, packets: dict[int, bytes]) -> list[Copy]:
+        return copies(packets.values(), self.vip.paths, self.vip.peers)
+
     def _hold(self, link: Link, lease: int) -> None:
         hold = self._requests.hold if self._guarded else self._requests.add
         if not self._guarded or self._speaker.sequence >= self._sign_anew_at:
-            self._guard.hold(self.vip, link, self._speaker.goodbyes().values(), lease * _GUARD_PATIENCE)
+            self._guard.hold(self.vip, link, self._copies(self._speaker.goodbyes()), lease * _GUARD_PATIENCE)
             self._guarded, self._sign_anew_at = True, self._speaker.sequence + AHEAD // 2
         try:
             hold(link.ifindex, self.vip.addresses, lease)
@@ -400,7 +405,7 @@ class VirtualHost:
             says = "says to have" if about.conflict else "no longer says to have"
             mac, address = about.mac.hex(":"), about.address
             text = f"another host, with the MAC {mac}, {says} {address}"
-        elif kind in ("send", "hold", "announce", "ask"):
+        elif kind.partition(" ")[0] in ("send", "hold", "announce", "ask"):
             text = f"{kind} failed on {self.vip.interface}: {about}"
         else:
             text = f"an advertisement from {about} is not heeded: {_REFUSALS.get(kind, f'bad {kind}')}"

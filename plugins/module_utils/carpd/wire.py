@@ -5,7 +5,8 @@
 
 Packet sockets rather than raw IP sockets: they work whatever the firewall, the routes and reverse path filtering say,
 and leave the header to us. Frames go out with the interface's real MAC address, so that hypervisors and clouds need no
-permission for forged transmits.
+permission for forged transmits. Only what is sent to one peer takes a raw IP socket: the kernel knows its MAC, or the
+router on the way there.
 """
 
 from __future__ import annotations
@@ -17,16 +18,18 @@ from collections.abc import Collection, Iterator
 from contextlib import ExitStack
 from typing import Union
 
-from .announce import ETH_P_ARP, ETH_P_IP, ETH_P_IPV6, ICMPV6, announcements, group_mac
-from .filters import Line, arp_filter, attach, carp_filter, ipv6_filter
+from .announce import ETH_P_ARP, ETH_P_IP, ETH_P_IPV6, EVERYBODY, ICMPV6, announcements, group_mac
+from .filters import NOTHING, Line, arp_filter, attach, carp_filter, ipv6_filter
 from .neighbours import Neighbour, question, read_arp, read_neighbour_message
-from .packet import GROUPS, Address, Datagram, PacketError
+from .packet import GROUPS, PROTOCOL, Address, Datagram, PacketError
+from .paths import BROADCAST, UNICAST, Copy
 
 Arrival = Union[Datagram, Neighbour, PacketError]
 
 _ETHERTYPES = {4: ETH_P_IP, 6: ETH_P_IPV6}
 _PACKET_SIZE = 2048
 _READ_AT_ONCE = 64
+_IPV6_HDRINCL = 36
 _MOST_ASKED = 16  # addresses beside the watched ones whose answers are let in; a peer for each is plenty
 
 
@@ -45,6 +48,7 @@ class Wire:
         self._watched: frozenset[Address] = frozenset()
         self._asked: list[Address] = []
         self._sockets = ExitStack()
+        self._unicast: socket.socket | None = None
         try:
             self._socket = self._packet_socket()
             self.ear = self._packet_socket() if version == 4 else None
@@ -89,9 +93,19 @@ class Wire:
             for packet in _packets(self.ear):
                 yield from self._known(read_arp(packet))
 
-    def send(self, packet: bytes) -> None:
-        """Send an IP packet to the group. Raises OSError; BlockingIOError when the queue is full."""
-        self._socket.sendto(packet, group_address(self.name, self.version))
+    def open_unicast(self) -> None:
+        """Get ready to send to single peers, and to be sent to; see ``_unicast_socket``. Raises OSError."""
+        if self._unicast is None:
+            self._unicast = self._sockets.enter_context(_unicast_socket(self.name, self.version))
+
+    def send(self, copy: Copy) -> None:
+        """Send an IP packet by its path. Raises OSError; BlockingIOError when the queue is full."""
+        if copy.path == UNICAST:
+            self.open_unicast()
+            if self._unicast is not None:
+                self._unicast.sendto(copy.packet, (_peer_of(copy.packet), 0))
+        else:
+            self._socket.sendto(copy.packet, _group_address(self.name, self.version, copy.path))
 
     def announce(self, address: Address) -> None:
         """Tell the segment that the address is at our MAC. Raises OSError."""
@@ -134,6 +148,40 @@ class Wire:
             yield neighbour
 
 
+def address_of(interface: str, copy: Copy) -> tuple[str, int, int, int, bytes] | tuple[str, str]:
+    """Return where a packet goes: a packet socket's address, or with unicast the interface and the peer."""
+    if copy.path == UNICAST:
+        return interface, _peer_of(copy.packet)
+    return _group_address(interface, copy.packet[0] >> 4, copy.path)
+
+
+def _unicast_socket(interface: str, version: int) -> socket.socket:
+    """Return a raw IP socket that sends whole packets by the interface, and hears nothing.
+
+    As long as it is open the kernel tells no peer that protocol 112 is unknown here.
+    """
+    family = socket.AF_INET if version == 4 else socket.AF_INET6
+    sock = socket.socket(family, socket.SOCK_RAW | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK, PROTOCOL)
+    try:
+        attach(sock, NOTHING)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode() + b"\0")
+        if version == 4:
+            sock.setsockopt(socket.IPPROTO_IP, socket.IP_HDRINCL, 1)
+        else:
+            sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_HDRINCL, 1)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def _peer_of(packet: bytes) -> str:
+    """Return the destination of an IP packet."""
+    if packet[0] >> 4 == 4:
+        return socket.inet_ntop(socket.AF_INET, packet[16:20])
+    return socket.inet_ntop(socket.AF_INET6, packet[24:40])
+
+
 def _packets(sock: socket.socket) -> Iterator[bytes]:
     for _number in range(_READ_AT_ONCE):
         try:
@@ -146,9 +194,9 @@ def _packets(sock: socket.socket) -> Iterator[bytes]:
             return  # the link watch tells of it
 
 
-def group_address(interface: str, version: int) -> tuple[str, int, int, int, bytes]:
-    """Return where a packet socket sends what is for the group of an IP version."""
-    return (interface, _ETHERTYPES[version], 0, 0, group_mac(GROUPS[version]))
+def _group_address(interface: str, version: int, path: str) -> tuple[str, int, int, int, bytes]:
+    destination = EVERYBODY if path == BROADCAST else group_mac(GROUPS[version])
+    return (interface, _ETHERTYPES[version], 0, 0, destination)
 
 
 def _join(sock: socket.socket, group: Address, ifindex: int) -> None:

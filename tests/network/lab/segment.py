@@ -160,6 +160,13 @@ class Lab:
             self.bridge.ip("link", "set", "dev", host, "type", "bridge_slave", "isolated", "off")
         return now
 
+    def multicast(self, works: bool) -> float:
+        """Let the bridge drop what goes to a multicast group, neighbour solicitations included, or no longer."""
+        now = self._mark(BRIDGE, f"multicast {'works' if works else 'is dropped'}")
+        for host in (*self.hosts, CLIENT):
+            self.bridge.ip("link", "set", "dev", host, "type", "bridge_slave", "mcast_flood", "on" if works else "off")
+        return now
+
     def power_off(self, host: str) -> float:
         """Cut the cable, then kill everything on the host.  Returns the time."""
         now = self.cut(host)

@@ -23,6 +23,7 @@ class UcarpOptions:
     advbase: int = 1
     advskew: int = 0
     preempt: bool = False
+    broadcast: bool = False
 
 
 class Ucarp(Daemon):
@@ -49,4 +50,5 @@ class Ucarp(Daemon):
         argv += [f"--passfile={self._password}", f"--addr={self.address}", f"--advbase={options.advbase}"]
         argv += [f"--advskew={options.advskew}", f"--upscript={self._up}", f"--downscript={self._down}"]
         argv += ["--shutdown", "--facility=none", *(["--preempt"] if options.preempt else [])]
+        argv += ["--nomcast"] if options.broadcast else []
         return self.lab.spawn(self.host, argv)

@@ -220,7 +220,7 @@ class TestMistakes:
             ("advskw", "advskew"),
             ("dead-ratio", "dead_ratio"),
             ("passwordfile", "password_file"),
-            ("pass", "password"),
+            ("pasword", "password"),
             ("preemptive", "preempt"),
             ("iface", "interface"),
         ],
@@ -755,6 +755,9 @@ WRONG = {
     **dict.fromkeys(("up_script", "down_script"), st.sampled_from(["vip-up", "./x", "~/x"])),
     "hook_timeout": st.sampled_from(["0", "300.1", "1s", "-1"]),
     "hook_user": st.sampled_from(["a b", "root:root", "x" * 33]),
+    "peers": st.sampled_from(["host", "10.0.0.1/8", "224.0.0.18", "::", "127.0.0.1", "::2 ::2", "fe80::1%eth0"]),
+    "paths": st.sampled_from(["anycast", "multicast multicast", "Unicast"]),
+    "routed_peers": st.sampled_from(["maybe", "2"]),
 }
 FILES = {"password_file", "accept_password_file"}
 
@@ -791,6 +794,42 @@ def test_a_profile_is_for_what_is_not_given(profile: str, given: dict[str, str],
     vip, wrong = parse_vip("smtp", {**SMTP, "password": "sesame", "profile": profile, **given}, "here")
     assert wrong == [] and vip is not None
     assert (vip.advbase, vip.advskew, vip.dead_ratio) == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, ("multicast",)),
+        ({"peers": "172.17.0.76"}, ("unicast",)),
+        ({"peers": "172.17.0.76", "paths": "broadcast, unicast multicast"}, ("multicast", "unicast", "broadcast")),
+        ({"paths": "broadcast"}, ("broadcast",)),
+    ],
+)
+def test_paths(given: dict[str, str], expected: tuple[str, ...]) -> None:
+    vip, wrong = parse_vip("smtp", {**SMTP, **given}, "here")
+    assert wrong == [] and vip is not None
+    assert vip.paths == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "told_of"),
+    [
+        ({"paths": "unicast"}, "paths = unicast: must be without unicast, unless peers are given"),
+        ({"peers": "10.0.0.1", "paths": "multicast"}, "paths = multicast: must be with unicast, since peers are given"),
+        ({"peers": "fe80::1"}, "peers = fe80::1: must be such that there is one of IPv4, too, as in addresses"),
+        ({"peers": "172.17.0.74"}, "peers = 172.17.0.74: must be the hosts' own, and 172.17.0.74 is in addresses"),
+    ],
+)
+def test_paths_that_lead_nowhere(file: Path, given: dict[str, str], told_of: str) -> None:
+    (line,) = mistakes(file, section(**given))
+    assert line.startswith(f"[vip smtp] {told_of}")
+
+
+def test_an_ip_version_without_a_peer_has_another_path(file: Path) -> None:
+    both = {"addresses": "172.17.0.74/20, 2001:db8::74/64", "peers": "10.0.0.1"}
+    assert mistakes(file, section(**both))
+    file.write_text(section(**both, paths="unicast, multicast"))
+    assert load(str(file)).vips[0].peers == (IPv4Address("10.0.0.1"),)
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,7 @@ from ansible_collections.failover.carp.plugins.module_utils.carpd.packet import 
     Datagram,
     PacketError,
 )
+from ansible_collections.failover.carp.plugins.module_utils.carpd.paths import Copy
 from ansible_collections.failover.carp.plugins.module_utils.carpd.virtualhost import VirtualHost
 
 ETH1 = Link(3, "eth1", bytes.fromhex("020000000001"), True)
@@ -168,8 +169,8 @@ class Wire:
         while self.incoming:
             yield self.incoming.popleft()
 
-    def send(self, packet: bytes) -> None:
-        one = Advertisement.decode(Datagram.decode(packet).payload)
+    def send(self, copy: Copy) -> None:
+        one = Advertisement.decode(Datagram.decode(copy.packet).payload)
         self._world.done.append(("send", f"{one.vhid}:{one.advbase}/{one.advskew}"))
 
     def announce(self, address: Any) -> None:
@@ -204,7 +205,7 @@ class Guard:
         self.beats += 1
         self.promised = until
 
-    def hold(self, _vip: Vip, _link: Link, _bow_outs: Collection[bytes], patience: float) -> None:
+    def hold(self, _vip: Vip, _link: Link, _bow_outs: Collection[Copy], patience: float) -> None:
         self.patience = patience
 
     def release(self, _name: str) -> None:

@@ -30,11 +30,20 @@ from ansible_collections.failover.carp.plugins.module_utils.carpd import sentry 
 from ansible_collections.failover.carp.plugins.module_utils.carpd.config import Vip
 from ansible_collections.failover.carp.plugins.module_utils.carpd.guard import Guard, Turns
 from ansible_collections.failover.carp.plugins.module_utils.carpd.netlink import Link
+from ansible_collections.failover.carp.plugins.module_utils.carpd.paths import Copy
 from ansible_collections.failover.carp.plugins.module_utils.carpd.sentry import Sentry
 from ansible_collections.failover.carp.plugins.module_utils.carpd.succession import dismiss, is_standing_in
 
 PATIENCE = 15.0  # of a test, for what should happen at once
+GOODBYE = [Copy(b"\xab\xcd", "multicast")]
 LONG = 3600.0  # of a guard, where the daemon is not meant to hang
+
+
+def copy(number: int) -> Copy:
+    """A packet of one byte."""
+    return Copy(bytes([number]), "multicast")
+
+
 ETH1, ETH2 = Link(3, "eth1", bytes(6), True), Link(4, "eth2", bytes(6), True)
 
 
@@ -98,12 +107,12 @@ def record_(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Record]
             raise OSError(19, "No such device")
         record.write(f"release {indices[0]} {' '.join(addresses)}")
 
-    def say(goodbyes: list[tuple[str, bytes]]) -> None:
-        for name, packet in goodbyes:
-            record.write(f"send {name} {packet.hex()}")
+    def say(goodbyes: list[tuple[tuple[str, str], bytes]]) -> None:
+        for (name, path), packet in goodbyes:
+            record.write(f"send {name} {packet.hex()} by {path}")
 
     monkeypatch.setattr(guard_module, "removal", lambda index, address: f"{index} {address}".encode())
-    monkeypatch.setattr(guard_module, "group_address", lambda name, _version: name)
+    monkeypatch.setattr(guard_module, "address_of", lambda name, copy: (name, copy.path))
     monkeypatch.setattr(sentry_module, "_remove", remove)
     monkeypatch.setattr(sentry_module, "_say", say)
     Daemon.alive = set()
@@ -182,10 +191,10 @@ def is_gone(pid: int) -> bool:
 
 
 def hold(name: Vip = SMTP, link: Link = ETH1, patience: float = LONG) -> Callable[[Guard], None]:
-    return lambda one: one.hold(name, link, [b"\xab\xcd"], patience)
+    return lambda one: one.hold(name, link, GOODBYE, patience)
 
 
-RELEASED = ["release 3 172.17.0.74/20 2001:db8::74/64", "send eth1 abcd"]
+RELEASED = ["release 3 172.17.0.74/20 2001:db8::74/64", "send eth1 abcd by multicast"]
 
 
 class TestDaemonDies:
@@ -211,16 +220,16 @@ class TestDaemonDies:
 
     def test_everything_that_is_held(self, record: Record) -> None:
         def work(one: Guard) -> None:
-            one.hold(SMTP, ETH1, [b"\xab\xcd"], LONG)
-            one.hold(IMAP, ETH1, [b"\xef"], LONG)
+            one.hold(SMTP, ETH1, GOODBYE, LONG)
+            one.hold(IMAP, ETH1, [Copy(b"\xef", "unicast")], LONG)
 
         Daemon(work).kill()
-        assert record.lines(4) == [*RELEASED, "release 3 10.0.0.1/8", "send eth1 ef"]
+        assert record.lines(4) == [*RELEASED, "release 3 10.0.0.1/8", "send eth1 ef by unicast"]
 
     def test_not_what_was_released(self, record: Record) -> None:
         def work(one: Guard) -> None:
-            one.hold(IMAP, ETH1, [b"\xef"], LONG)
-            one.hold(SMTP, ETH1, [b"\xab\xcd"], LONG)
+            one.hold(IMAP, ETH1, [Copy(b"\xef", "unicast")], LONG)
+            one.hold(SMTP, ETH1, GOODBYE, LONG)
             one.release("imap")
 
         daemon = Daemon(work)
@@ -231,16 +240,16 @@ class TestDaemonDies:
 
     def test_the_latest_goodbye_counts(self, record: Record) -> None:
         def work(one: Guard) -> None:
-            one.hold(SMTP, ETH1, [b"\x01"], LONG)
-            one.hold(SMTP, ETH1, [b"\x02"], LONG)
+            one.hold(SMTP, ETH1, [Copy(b"\x01", "unicast")], LONG)
+            one.hold(SMTP, ETH1, [Copy(b"\x02", "unicast")], LONG)
 
         Daemon(work).kill()
-        assert record.lines(2)[1] == "send eth1 02"
+        assert record.lines(2)[1] == "send eth1 02 by unicast"
 
     def test_one_that_fails_does_not_stop_the_next(self, record: Record) -> None:
         def work(one: Guard) -> None:
-            one.hold(IMAP, ETH2, [b"\xef"], LONG)
-            one.hold(SMTP, ETH1, [b"\xab\xcd"], LONG)
+            one.hold(IMAP, ETH2, [Copy(b"\xef", "unicast")], LONG)
+            one.hold(SMTP, ETH1, GOODBYE, LONG)
 
         Daemon(work).kill()
         assert record.lines(3) == ["eth2 is gone", *RELEASED]
@@ -249,7 +258,7 @@ class TestDaemonDies:
     def test_nothing_is_held(self, record: Record, capfd: pytest.CaptureFixture[str], released: bool) -> None:
         def work(one: Guard) -> None:
             if released:
-                one.hold(SMTP, ETH1, [b"\xab\xcd"], LONG)
+                one.hold(SMTP, ETH1, GOODBYE, LONG)
             one.release("smtp")
 
         daemon = Daemon(work)
@@ -280,17 +289,17 @@ class TestDaemonHangs:
 
     def test_the_shortest_patience_counts(self, record: Record) -> None:
         def work(one: Guard) -> None:
-            one.hold(IMAP, ETH1, [b"\xef"], LONG)
-            one.hold(SMTP, ETH1, [b"\xab\xcd"], 0.1)
+            one.hold(IMAP, ETH1, [Copy(b"\xef", "unicast")], LONG)
+            one.hold(SMTP, ETH1, GOODBYE, 0.1)
             assert one.patience == 0.1
 
         daemon = Daemon(work)
-        assert record.lines(4) == ["release 3 10.0.0.1/8", "send eth1 ef", *RELEASED]
+        assert record.lines(4) == ["release 3 10.0.0.1/8", "send eth1 ef by unicast", *RELEASED]
         daemon.kill()
 
     def test_without_anything_held_there_is_no_hurry(self, record: Record) -> None:
         def work(one: Guard) -> None:
-            one.hold(SMTP, ETH1, [b"\xab\xcd"], 0.05)
+            one.hold(SMTP, ETH1, GOODBYE, 0.05)
             one.release("smtp")
             # A beat is missing, but nothing is held any more: wait for what must not come.
             assert not select.select([one], [], [], 0.3)[0]
@@ -323,10 +332,18 @@ class TestStandingIn:
 
     def test_it_sends_turn_by_turn_until_it_is_dismissed(self, record: Record, guard: Guard) -> None:
         hold()(guard)
-        turns = [Turns("eth1", 0.01, [[b"\x01", b"\x02"], [b"\x03"]]), Turns("eth2", 0.015, [[b"\x04"]])]
+        turns = [
+            Turns("eth1", 0.01, [[copy(1), copy(2)], [copy(3)]]),
+            Turns("eth2", 0.015, [[copy(4)]]),
+        ]
         descriptor = guard.stand_in(LONG, turns)
         assert is_standing_in(descriptor)
-        assert sorted(record.lines(4)) == ["send eth1 01", "send eth1 02", "send eth1 03", "send eth2 04"]
+        assert sorted(record.lines(4)) == [
+            "send eth1 01 by multicast",
+            "send eth1 02 by multicast",
+            "send eth1 03 by multicast",
+            "send eth2 04 by multicast",
+        ]
         dismiss(os.dup(descriptor))
         assert os.waitpid(guard.pid, 0)[1] == 0
         assert record.nothing()
@@ -347,8 +364,21 @@ class TestStandingIn:
 
     def test_it_does_not_wait_for_beats(self, record: Record, guard: Guard) -> None:
         hold(patience=0.05)(guard)
-        guard.stand_in(LONG, [Turns("eth1", 0.1, [[b"\x01"], [b"\x02"], [b"\x03"]])])
-        assert record.lines(3) == ["send eth1 01", "send eth1 02", "send eth1 03"]
+        guard.stand_in(
+            LONG,
+            [
+                Turns(
+                    "eth1",
+                    0.1,
+                    [[copy(1)], [copy(2)], [copy(3)]],
+                )
+            ],
+        )
+        assert record.lines(3) == [
+            "send eth1 01 by multicast",
+            "send eth1 02 by multicast",
+            "send eth1 03 by multicast",
+        ]
         assert not guard.acted
 
 
@@ -387,7 +417,7 @@ print(socket.socket(fileno=left.guard).recv(1), os.environ["FROM"])
 class TestGuard:
     def test_dismissed_it_does_nothing(self, record: Record, capfd: pytest.CaptureFixture[str]) -> None:
         one = new_guard()
-        one.hold(SMTP, ETH1, [b"\xab\xcd"], LONG)
+        one.hold(SMTP, ETH1, GOODBYE, LONG)
         one.close()
         with pytest.raises(ChildProcessError):
             os.waitpid(one.sentry.pid, os.WNOHANG)
@@ -395,7 +425,7 @@ class TestGuard:
         assert capfd.readouterr().err == ""
 
     def test_beats_keep_it_quiet(self, record: Record, guard: Guard) -> None:
-        guard.hold(SMTP, ETH1, [b"\xab\xcd"], 1.0)
+        guard.hold(SMTP, ETH1, GOODBYE, 1.0)
         end = time.monotonic() + 1.5
         while time.monotonic() < end:
             guard.beat(time.monotonic())
@@ -405,19 +435,19 @@ class TestGuard:
 
     def test_without_beats_it_acts_and_says_so(self, record: Record, guard: Guard) -> None:
         guard.beat(time.monotonic())
-        guard.hold(SMTP, ETH1, [b"\xab\xcd"], 0.05)
+        guard.hold(SMTP, ETH1, GOODBYE, 0.05)
         assert select.select([guard], [], [], PATIENCE)[0], "its end is noticed by the loop"
         assert guard.acted
         assert record.lines(2) == RELEASED
 
     def test_a_later_beat_does_not_hide_that_it_acted(self, record: Record, guard: Guard) -> None:
-        guard.hold(SMTP, ETH1, [b"\xab\xcd"], 0.05)
+        guard.hold(SMTP, ETH1, GOODBYE, 0.05)
         assert select.select([guard], [], [], PATIENCE)[0]
         guard.beat(time.monotonic())
         assert guard.acted
 
     def test_replaced_after_it_acted(self, record: Record, guard: Guard) -> None:
-        guard.hold(SMTP, ETH1, [b"\xab\xcd"], 0.05)
+        guard.hold(SMTP, ETH1, GOODBYE, 0.05)
         assert select.select([guard], [], [], PATIENCE)[0]
         record.lines(2)
         first = guard.sentry.pid
@@ -429,7 +459,7 @@ class TestGuard:
 
     def test_killed_and_replaced_it_knows_what_is_held(self, record: Record) -> None:
         def work(one: Guard) -> None:
-            one.hold(SMTP, ETH1, [b"\xab\xcd"], LONG)
+            one.hold(SMTP, ETH1, GOODBYE, LONG)
             os.kill(one.sentry.pid, signal.SIGKILL)
             assert select.select([one], [], [], PATIENCE)[0]
             assert not one.acted
@@ -443,14 +473,14 @@ class TestGuard:
     def test_telling_a_guard_that_is_gone_is_no_failure(self, record: Record, guard: Guard) -> None:
         os.kill(guard.sentry.pid, signal.SIGKILL)
         assert select.select([guard], [], [], PATIENCE)[0]
-        guard.hold(SMTP, ETH1, [b"\xab\xcd"], LONG)
+        guard.hold(SMTP, ETH1, GOODBYE, LONG)
         guard.release("smtp")
         guard.beat(time.monotonic())
 
     def test_patience(self, record: Record, guard: Guard) -> None:
         assert guard.patience == float("inf")
-        guard.hold(SMTP, ETH1, [b"\xab\xcd"], 100.0)
-        guard.hold(IMAP, ETH1, [b"\xab\xcd"], 200.0)
+        guard.hold(SMTP, ETH1, GOODBYE, 100.0)
+        guard.hold(IMAP, ETH1, GOODBYE, 200.0)
         assert guard.patience == 100.0
         guard.release("smtp")
         assert guard.patience == 200.0
@@ -473,7 +503,7 @@ class TestGuard:
         """A guard that was stopped takes nothing in; the daemon goes on all the same."""
         os.kill(guard.sentry.pid, signal.SIGSTOP)
         for number in range(2000):
-            guard.hold(vip(f"vip{number}", "10.0.0.1/8"), ETH1, [bytes(100)], LONG)
+            guard.hold(vip(f"vip{number}", "10.0.0.1/8"), ETH1, [Copy(bytes(100), "multicast")], LONG)
         os.kill(guard.sentry.pid, signal.SIGCONT)
 
 
@@ -512,11 +542,16 @@ class Answering:
     def sendto(self, data: bytes, to: object) -> None:
         self.sent.append((data, to))
 
+    def setsockopt(self, _level: int, option: int, value: bytes) -> None:
+        self.sent.append((option, value))
+
     def recv(self, _size: int) -> bytes:
         return bytes(16) + (-self.codes.pop(0)).to_bytes(4, "little", signed=True) + bytes(16)
 
 
-DUTIES = {"smtp": (1.0, [b"remove 1", b"remove 2"], [("there", b"goodbye")]), "imap": (1.0, [b"remove 3"], [])}
+THERE = ("eth1", 0x0800, 0, 0, bytes(6))
+TO_PEERS = [(("eth1", "172.17.0.76"), b"\x45 goodbye"), (("eth1", "fe80::76"), b"\x60 goodbye")]
+DUTIES = {"smtp": (1.0, [b"remove 1", b"remove 2"], [(THERE, b"goodbye")]), "imap": (1.0, [b"remove 3"], [])}
 
 
 class TestGivingUp:
@@ -530,14 +565,25 @@ class TestGivingUp:
 
     def test_removes_all_and_then_says_goodbye(self, kernel: Answering) -> None:
         sentry_module._give_up(DUTIES)
-        assert kernel.sent == [b"remove 1", b"remove 2", (b"goodbye", "there"), b"remove 3"]
+        assert kernel.sent == [b"remove 1", b"remove 2", (b"goodbye", THERE), b"remove 3"]
         assert {kind[0] for kind in kernel.opened} == {socket.AF_NETLINK, socket.AF_PACKET}
 
     @pytest.mark.parametrize("code", [errno.EADDRNOTAVAIL, errno.ENODEV])
     def test_what_is_gone_already_need_not_be_removed(self, kernel: Answering, code: int) -> None:
         kernel.codes = [code, code, 0]
         sentry_module._give_up(DUTIES)
-        assert kernel.sent == [b"remove 1", b"remove 2", (b"goodbye", "there"), b"remove 3"]
+        assert kernel.sent == [b"remove 1", b"remove 2", (b"goodbye", THERE), b"remove 3"]
+
+    def test_to_peers_the_kernel_finds_the_way(self, kernel: Answering) -> None:
+        sentry_module._give_up({"smtp": (1.0, [], TO_PEERS)})
+        assert kernel.sent == [
+            (socket.SO_BINDTODEVICE, b"eth1\0"),
+            (b"\x45 goodbye", ("172.17.0.76", 0)),
+            (socket.SO_BINDTODEVICE, b"eth1\0"),
+            (b"\x60 goodbye", ("fe80::76", 0)),
+        ]
+        raw = [kind for kind in kernel.opened if kind[2] == socket.IPPROTO_RAW]
+        assert [kind[0] for kind in raw] == [socket.AF_INET, socket.AF_INET6]
 
     def test_whoever_keeps_an_address_does_not_say_goodbye(self, kernel: Answering) -> None:
         kernel.codes = [errno.EPERM, 0]

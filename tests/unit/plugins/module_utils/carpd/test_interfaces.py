@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from ipaddress import IPv4Address, IPv4Interface, IPv6Interface, ip_interface
+from ipaddress import IPv4Address, IPv4Interface, IPv6Interface, ip_address, ip_interface
 from typing import Any
 
 import pytest
@@ -140,6 +140,26 @@ class TestSourceOfIPv6:
 
     def test_ipv6_alone_does_not_ask_for_ipv4(self) -> None:
         assert source(picture(ETH1, there(LINK_LOCAL)), vip(addresses=(VIRTUAL_6,))) == "fe80::75"
+
+    @pytest.mark.parametrize(
+        ("peers", "expected"),
+        [
+            (["fe80::76"], "fe80::75"),
+            (["172.17.0.76"], "fe80::75"),
+            (["2001:db8::76"], "2001:db8::75"),
+            (["fe80::76", "2001:db8::76"], "2001:db8::75"),
+            (["2001:db8:ffff::76"], "2001:db8:1::75"),
+        ],
+    )
+    def test_peers_elsewhere_need_one_that_they_can_answer(self, peers: list[str], expected: str) -> None:
+        own = [there(address) for address in (LINK_LOCAL, "2001:db8:1::75/64", "2001:db8::75/64")]
+        one = vip(addresses=(VIRTUAL_6,), peers=tuple(ip_address(peer) for peer in peers))
+        assert source(picture(ETH1, *own), one) == expected
+
+    def test_no_such_address(self) -> None:
+        one = vip(addresses=(VIRTUAL_6,), peers=(ip_address("2001:db8::76"),))
+        told = source(picture(ETH1, there(LINK_LOCAL)), one)
+        assert told == "eth1 has no IPv6 address of its own but a link-local one, as peers ask for"
 
     def test_configured_for_good(self) -> None:
         interfaces = picture(ETH1, there(LINK_LOCAL), there(VIRTUAL_6))

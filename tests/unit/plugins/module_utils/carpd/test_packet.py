@@ -15,6 +15,7 @@ from ansible_collections.failover.carp.plugins.module_utils.carpd.packet import 
     Datagram,
     PacketError,
     checksum,
+    redirected,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -35,6 +36,7 @@ DATAGRAMS_4, DATAGRAMS_6 = (
         source=st.ip_addresses(v=version),
         destination=st.ip_addresses(v=version),
         payload=st.binary(max_size=100),
+        ttl=BYTE,
     )
     for version in (4, 6)
 )
@@ -162,7 +164,7 @@ class TestIPv4:
         try:
             assert isinstance(Datagram.decode(data), Datagram)
         except PacketError as error:
-            assert error.reason in ("short", "header", "protocol", "fragment", "ttl", "checksum")
+            assert error.reason in ("short", "header", "protocol", "fragment", "checksum")
 
     # Not the header's length: with another one, payload counts as header, and could by chance sum up.
     @given(DATAGRAMS_4, st.integers(0, 159).filter(lambda bit: bit // 4 != 1), st.binary(max_size=30))
@@ -203,13 +205,19 @@ class TestIPv4:
             (ipv4(fragment=0x2000), "fragment"),  # more fragments follow
             (ipv4(fragment=0x4001), "fragment"),  # the second of them
             (ipv4(fragment=0x8000), "fragment"),  # the bit that must be zero
-            (ipv4(ttl=254), "ttl"),
-            (ipv4(ttl=0), "ttl"),
             (ipv4()[:10] + b"\0\0" + ipv4()[12:], "checksum"),
         ],
     )
     def test_refused(self, packet: bytes, expected: str) -> None:
         assert reason(Datagram.decode, packet) == expected
+
+    def test_its_ttl_is_told(self) -> None:
+        assert Datagram.decode(ipv4(ttl=3)) == DATAGRAM._replace(ttl=3)
+
+    @given(DATAGRAMS_4, st.ip_addresses(v=4))
+    def test_redirected(self, datagram: Datagram, other: IPv4Address) -> None:
+        packet = redirected(datagram.encode(7), other)
+        assert packet == datagram._replace(destination=other).encode(7)
 
 
 class TestIPv6:
@@ -232,7 +240,7 @@ class TestIPv6:
         try:
             assert isinstance(Datagram.decode(b"\x60" + data), Datagram)
         except PacketError as error:
-            assert error.reason in ("short", "header", "protocol", "ttl")
+            assert error.reason in ("short", "header", "protocol")
 
     @pytest.mark.parametrize("first", [0x6E000000, 0x60012345, 0x6FFFFFFF])
     def test_traffic_class_and_flow_label_are_not_looked_at(self, first: int) -> None:
@@ -248,12 +256,16 @@ class TestIPv6:
             (ipv6(length=0xFFFF), "header"),
             (ipv6(protocol=0), "protocol"),  # hop-by-hop options
             (ipv6(protocol=58), "protocol"),
-            (ipv6(hops=254), "ttl"),
-            (ipv6(hops=0), "ttl"),
         ],
     )
     def test_refused(self, packet: bytes, expected: str) -> None:
         assert reason(Datagram.decode, packet) == expected
+
+
+def test_ipv6_redirected() -> None:
+    other = IPv6Address("2001:db8::76")
+    assert redirected(DATAGRAM_6.encode(), other) == DATAGRAM_6._replace(destination=other).encode()
+    assert Datagram.decode(ipv6(hops=3)) == DATAGRAM_6._replace(ttl=3)
 
 
 def test_groups() -> None:

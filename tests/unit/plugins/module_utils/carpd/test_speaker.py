@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
+from typing import Any
 
 import pytest
 from ansible_collections.failover.carp.plugins.module_utils.carpd.actions import Advertise
@@ -185,11 +186,60 @@ def test_another_vhid_is_nobodys_mistake() -> None:
     assert not segment.speakers[0].refused
 
 
-def test_what_is_not_for_the_group_is_refused() -> None:
+@pytest.mark.parametrize(("destination", "refused"), [("172.17.0.75", None), ("172.17.0.77", "destination")])
+def test_what_is_for_neither_the_group_nor_us_is_refused(destination: str, refused: str | None) -> None:
     segment = pair()
     datagram = Datagram.decode(segment.speakers[1].packets(1, 0)[4])
-    unicast = datagram._replace(destination=IPv4Address("172.17.0.75"))
-    assert segment.speakers[0].received(unicast, segment.now) == "destination"
+    unicast = datagram._replace(destination=IPv4Address(destination))
+    assert segment.speakers[0].received(unicast, segment.now) == refused
+
+
+class TestRouted:
+    """What passed a router has another TTL than 255."""
+
+    @pytest.mark.parametrize("ttl", [0, 64, 254])
+    @pytest.mark.parametrize(
+        ("change", "refused"),
+        [
+            ({}, "ttl"),
+            ({"routed_peers": True}, "ttl"),
+            ({"peers": (IPv4Address("172.17.0.76"),)}, "ttl"),
+            ({"routed_peers": True, "peers": (IPv4Address("172.17.0.77"),)}, "ttl"),
+            ({"routed_peers": True, "peers": (IPv4Address("172.17.0.76"),)}, None),
+        ],
+    )
+    def test_only_from_peers_and_if_asked_for(self, ttl: int, change: dict[str, Any], refused: str | None) -> None:
+        segment = Segment(replace(VIP, **change), replace(VIP, advskew=20))
+        datagram = Datagram.decode(segment.speakers[1].packets(1, 0)[4])
+        routed = datagram._replace(ttl=ttl, destination=IPv4Address("172.17.0.75"))
+        assert segment.speakers[0].received(routed, segment.now) == refused
+
+
+class TestCopies:
+    """Of an advertisement that comes by several paths, the first counts."""
+
+    def test_a_copy_is_heard_once(self) -> None:
+        segment = pair()
+        segment.run(5.0)
+        backup, packet = segment.speakers[1], segment.speakers[0].packets(1, 0)[4]
+        datagram = Datagram.decode(packet)
+        assert backup.received(datagram, segment.now) is None
+        patience = backup.machine.next_timer()
+        unicast = datagram._replace(destination=IPv4Address("172.17.0.76"))
+        assert backup.received(unicast, segment.now + 0.4) is None
+        assert backup.machine.next_timer() == patience
+        assert not backup.refused
+
+    def test_the_same_bytes_an_interval_later_are_no_copy(self) -> None:
+        """As a quiet OpenBSD master sends them."""
+        segment = pair()
+        segment.run(5.0)
+        segment.speakers.pop(0)  # from now on only the same packet is heard, again and again
+        packet = segment.packets[-1]
+        for _turn in range(20):
+            segment.deliver(packet)
+            segment.run(1.0)
+        assert segment.states() == [State.BACKUP]
 
 
 def test_no_counter_is_used_twice_and_it_wraps() -> None:

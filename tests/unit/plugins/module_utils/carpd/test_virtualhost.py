@@ -18,6 +18,7 @@ from ansible_collections.failover.carp.plugins.module_utils.carpd.digest import 
 from ansible_collections.failover.carp.plugins.module_utils.carpd.neighbours import Neighbour
 from ansible_collections.failover.carp.plugins.module_utils.carpd.netlink import Link
 from ansible_collections.failover.carp.plugins.module_utils.carpd.packet import GROUPS, Advertisement, Datagram
+from ansible_collections.failover.carp.plugins.module_utils.carpd.paths import Copy
 from ansible_collections.failover.carp.plugins.module_utils.carpd.records import replace
 from ansible_collections.failover.carp.plugins.module_utils.carpd.tracking import Verdict
 from ansible_collections.failover.carp.plugins.module_utils.carpd.transitions import Event, State
@@ -43,6 +44,8 @@ class World:
         self.now = 1000.0
         self.done: list[tuple[Any, ...]] = []
         self.fails: dict[str, int] = {}
+        self.paths: list[str] = []
+        self.broken_path = ""
 
     def clock(self) -> float:
         return self.now
@@ -79,8 +82,8 @@ class Guard:
     def __init__(self, world: World) -> None:
         self._world = world
 
-    def hold(self, one: Vip, link: Link, bow_outs: Collection[bytes], patience: float) -> None:
-        self._world.do("guard", one.name, link.name, list(bow_outs), patience)
+    def hold(self, one: Vip, link: Link, bow_outs: Collection[Copy], patience: float) -> None:
+        self._world.do("guard", one.name, link.name, [copy.packet for copy in bow_outs], patience)
 
     def release(self, name: str) -> None:
         self._world.do("unguard", name)
@@ -90,8 +93,11 @@ class Wire:
     def __init__(self, world: World, version: int) -> None:
         self._world, self._version = world, version
 
-    def send(self, packet: bytes) -> None:
-        self._world.do(f"send{self._version}", packet)
+    def send(self, copy: Copy) -> None:
+        if copy.path == self._world.broken_path:
+            raise OSError(errno.ENETUNREACH, "it does not work")
+        self._world.do(f"send{self._version}", copy.packet)
+        self._world.paths.append(copy.path)
 
     def announce(self, address: Any) -> None:
         self._world.do(f"announce{self._version}", str(address))
@@ -192,6 +198,33 @@ class TestTakingOver:
         master(world)
         assert caplog.messages
         assert "sesame" not in caplog.text
+
+
+class TestPaths:
+    def test_each_takes_a_copy_and_so_does_the_goodbye(self, world: World) -> None:
+        paths = {"paths": ("multicast", "unicast", "broadcast"), "peers": (PEER, IPv4Address("172.17.0.77"))}
+        host = make(world, vip(**paths))
+        attach(world, host)
+        world.now = host.next_timer()
+        host.due()
+        packets = [Datagram.decode(packet) for (packet,) in world.details("send4")]
+        assert world.paths == ["multicast", "broadcast", "unicast", "unicast"]
+        assert [packet.destination for packet in packets] == [GROUPS[4], GROUPS[4], *host.vip.peers]
+        assert len({packet.payload for packet in packets}) == 1, "copies, which are told by their counter"
+        ((_name, _interface, bow_outs, _patience),) = world.details("guard")
+        assert [Datagram.decode(packet).destination for packet in bow_outs] == [GROUPS[4], GROUPS[4], *host.vip.peers]
+
+    def test_one_that_leaves_is_enough(self, world: World, caplog: pytest.LogCaptureFixture) -> None:
+        host = master(world, vip(paths=("multicast", "unicast"), peers=(PEER,)))
+        for path in ("unicast", "multicast"):
+            world.broken_path = path
+            end = world.now + 5
+            while host.next_timer() <= end:
+                world.now = host.next_timer()
+                host.due()
+            assert host.status()["demotion"] == 0
+        assert "smtp: send by unicast failed on eth1: it does not work" in caplog.messages
+        assert "smtp: send failed on eth1: it does not work" in caplog.messages
 
 
 class TestGivingUp:
@@ -316,11 +349,12 @@ class TestRefusals:
         [
             (advertisement(password=b"wrong"), "digest", "its digest is wrong: another password or another list"),
             (advertisement(source=OWN), "echo", "it is our own: a switch or hypervisor sends it back"),
-            (advertisement(destination=PEER), "destination", "it is not for our group"),
+            (advertisement(destination=PEER), "destination", "it is for neither our group nor our address"),
+            (advertisement(ttl=254), "ttl", "it passed a router"),
             (advertisement(payload=bytes(36)), "version", "bad version"),
             (advertisement(payload=b""), "short", "bad short"),
         ],
-        ids=["digest", "echo", "destination", "version", "short"],
+        ids=["digest", "echo", "destination", "ttl", "version", "short"],
     )
     def test_are_counted_and_told_now_and_then(
         self, world: World, caplog: pytest.LogCaptureFixture, datagram: Datagram, kind: str, why: str

@@ -21,7 +21,8 @@ from ansible_collections.failover.carp.plugins.module_utils.carpd import wire as
 from ansible_collections.failover.carp.plugins.module_utils.carpd.announce import announcements
 from ansible_collections.failover.carp.plugins.module_utils.carpd.neighbours import Neighbour, question
 from ansible_collections.failover.carp.plugins.module_utils.carpd.packet import GROUPS, Datagram, PacketError
-from ansible_collections.failover.carp.plugins.module_utils.carpd.wire import Wire, group_address
+from ansible_collections.failover.carp.plugins.module_utils.carpd.paths import BROADCAST, MULTICAST, UNICAST, Copy
+from ansible_collections.failover.carp.plugins.module_utils.carpd.wire import Wire, address_of
 
 MAC, OTHER = bytes.fromhex("020000000001"), bytes.fromhex("020000000002")
 OWN, PEER, VIRTUAL = IPv4Address("172.17.0.75"), IPv4Address("172.17.0.76"), IPv4Address("172.17.0.74")
@@ -255,8 +256,54 @@ class TestAsking:
 class TestSending:
     @pytest.mark.parametrize("version", [4, 6])
     def test_to_the_group_by_the_name_of_the_interface(self, sockets: list[Socket], version: int) -> None:
-        Wire("eth1", 3, MAC, version).send(b"packet")
+        Wire("eth1", 3, MAC, version).send(Copy(b"packet", MULTICAST))
         assert sockets[0].done[-1] == ("sendto", b"packet", ("eth1", *TO_GROUP[version]))
+
+    @pytest.mark.parametrize(("version", "ethertype"), [(4, 0x0800), (6, 0x86DD)])
+    def test_to_everybody(self, sockets: list[Socket], version: int, ethertype: int) -> None:
+        Wire("eth1", 3, MAC, version).send(Copy(b"packet", BROADCAST))
+        assert sockets[0].done[-1] == ("sendto", b"packet", ("eth1", ethertype, 0, 0, b"\xff" * 6))
+
+    def test_to_one_peer_the_kernel_finds_the_way(self, sockets: list[Socket]) -> None:
+        wire = Wire("eth1", 3, MAC, 4)
+        wire.open_unicast()
+        packet = DATAGRAM._replace(destination=PEER).encode()
+        for _number in range(2):
+            wire.send(Copy(packet, UNICAST))
+        assert len(sockets) == 4, "one socket for all"
+        one = sockets[-1]
+        assert (one.kind[0], one.kind[2]) == (socket.AF_INET, 112), "so that the kernel knows the protocol"
+        assert one.filter == filters.NOTHING, "and keeps for it nothing that nobody reads"
+        assert one.done == [
+            ("filter",),
+            ("setsockopt", socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"eth1\0"),
+            ("setsockopt", socket.IPPROTO_IP, socket.IP_HDRINCL, 1),
+            ("sendto", packet, ("172.17.0.76", 0)),
+            ("sendto", packet, ("172.17.0.76", 0)),
+        ]
+        wire.close()
+        assert one.closed
+
+    def test_to_one_peer_by_ipv6(self, sockets: list[Socket]) -> None:
+        wire = Wire("eth1", 3, MAC, 6)
+        packet = DATAGRAM_6._replace(destination=PEER_6).encode()
+        wire.send(Copy(packet, UNICAST))
+        assert sockets[-1].kind[0] == socket.AF_INET6
+        assert sockets[-1].done[2:] == [
+            ("setsockopt", socket.IPPROTO_IPV6, 36, 1),
+            ("sendto", packet, ("fe80::76", 0)),
+        ]
+
+    def test_a_unicast_socket_that_cannot_be_used_is_closed(
+        self, sockets: list[Socket], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        wire = Wire("eth1", 3, MAC, 4)
+        failing = Socket()
+        failing.fail["setsockopt"] = OSError(errno.EPERM, "Operation not permitted")
+        monkeypatch.setattr(wire_module.socket, "socket", lambda *_kind: failing)
+        with pytest.raises(OSError, match="not permitted"):
+            wire.open_unicast()
+        assert failing.closed
 
     def test_an_announcement_is_a_request_and_a_reply_to_everyone(self, sockets: list[Socket]) -> None:
         wire = Wire("eth1", 3, MAC, 4)
@@ -269,7 +316,13 @@ class TestSending:
 
     @pytest.mark.parametrize("version", [4, 6])
     def test_where_a_process_without_a_wire_sends(self, version: int) -> None:
-        assert group_address("eth1", version) == ("eth1", *TO_GROUP[version])
+        packets = {4: DATAGRAM.encode(), 6: DATAGRAM_6.encode()}
+        assert address_of("eth1", Copy(packets[version], MULTICAST)) == ("eth1", *TO_GROUP[version])
+
+    def test_where_it_sends_to_one_peer(self) -> None:
+        for datagram, peer in ((DATAGRAM, PEER), (DATAGRAM_6, PEER_6)):
+            packet = datagram._replace(destination=peer).encode()
+            assert address_of("eth1", Copy(packet, UNICAST)) == ("eth1", str(peer))
 
     @pytest.mark.parametrize(("forwarding", "flags"), [("1\n", 0xA0), ("2\n", 0xA0), ("0\n", 0x20), (None, 0x20)])
     def test_a_neighbour_advertisement_says_whether_this_is_a_router(
@@ -301,6 +354,6 @@ class TestSending:
         wire = Wire("eth1", 3, MAC, 4)
         sockets[0].fail["sendto"] = OSError(errno.ENETDOWN, "Network is down")
         with pytest.raises(OSError, match="Network is down"):
-            wire.send(b"packet")
+            wire.send(Copy(b"packet", MULTICAST))
         with pytest.raises(OSError, match="Network is down"):
             wire.announce(IPv4Address("172.17.0.74"))
