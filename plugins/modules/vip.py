@@ -93,6 +93,20 @@ options:
           - The address of this host that advertisements come from. By default the interface's own address in the
             network of the first virtual address.
         type: str
+      peers:
+        description:
+          - The addresses that the other hosts' advertisements come from, to send them ours, each by itself.
+        type: list
+        elements: str
+      paths:
+        description:
+          - How advertisements go out. The daemon's default is V(unicast) if there are O(vips[].peers), else
+            V(multicast).
+        type: list
+        elements: str
+      routed_peers:
+        description: Whether advertisements from O(vips[].peers) are heard that passed a router.
+        type: bool
       group:
         description: A name. Virtual IPs of one group move together.
         type: str
@@ -463,6 +477,9 @@ def main() -> None:
                     "failback": {"type": "str"},
                     "dead_ratio": {"type": "int"},
                     "source": {"type": "str"},
+                    "peers": {"type": "list", "elements": "str"},
+                    "paths": {"type": "list", "elements": "str"},
+                    "routed_peers": {"type": "bool"},
                     "group": {"type": "str"},
                     "known_peers": {"type": "list", "elements": "str"},
                     "accept_password": {"type": "str", "no_log": True},

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 _BEAT = struct.Struct("=dd")
 _ACTED_AT = _BEAT.size
 _MESSAGE_SIZE = 65536
+_SHIFT_SIZE = 1 << 18  # what stands for a second of advertisements by several paths; more than a socket takes at once
 DISMISSAL = marshal.dumps(("", None))
 _STAND_IN_TIME = 1.0  # seconds within which the guard reads what it shall send in the daemon's place
 _END_TIME = 0.2  # seconds that a dismissed guard may take
@@ -191,7 +192,7 @@ def _deadline(memory: mmap.mmap, patience: float, counted_from: float) -> float:
 
 def _stand_in(daemon: socket.socket, seconds: float, count: int) -> str:
     """Advertise until the daemon's next program dismisses us; return what happened if it does not."""
-    shifts: list[Shift] = [marshal.loads(daemon.recv(_MESSAGE_SIZE))[1] for _number in range(count)]
+    shifts: list[Shift] = [marshal.loads(daemon.recv(_SHIFT_SIZE))[1] for _number in range(count)]
     now = time.monotonic()
     deadline, due = now + seconds, [now + interval for interval, _turns in shifts]
     while now < deadline:
