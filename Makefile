@@ -22,6 +22,11 @@ DISTRO ?= bookworm
 N ?= 10000
 FIRST ?= 0
 
+# Of `make bench`: how often each case is measured, which ones (all if empty), and how long steady states are watched.
+RUNS ?= 1
+CASES ?=
+SECONDS ?= 10
+
 VENV := .venv/complete
 STAGE := @tests/run/stage
 
@@ -42,9 +47,9 @@ demo-down: ## take the demo's machines down
 	@tests/run/lab-down
 
 .PHONY: bench
-bench: $(VENV) ## failover time, beside keepalived and ucarp, in one run
+bench: $(VENV) ## failover times and costs beside keepalived and ucarp in one run, 15 minutes: RUNS, CASES, SECONDS
 	@tests/run/packages $(shell cat tests/run/packages.network)
-	@.venv/bin/python benchmarks/run.py
+	@.venv/bin/python benchmarks/run.py --runs $(RUNS) --seconds $(SECONDS) $(CASES:%=--case %)
 
 ##@ Check it
 .PHONY: test

@@ -10,14 +10,17 @@ A daemon that cannot keep it has None there and is left out.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Optional
 
-from lab import Carpd, Daemon, Keepalived, KeepalivedOptions, Lab, Pair, Ucarp, UcarpOptions, Vip
+from installed import InstalledCarpd
+from lab import Daemon, Keepalived, KeepalivedOptions, Lab, Pair, Ucarp, UcarpOptions, Vip
 
 AnyPair = Pair[Daemon, Daemon]
 Both = tuple[dict[str, object], dict[str, object]]
 """``[vip]`` options of the preferred host and of the standby."""
+PRIORITY = 50
+"""Of the realtime variants; carpd's own default."""
 
 
 @dataclass(frozen=True)
@@ -26,9 +29,18 @@ class Setting:
 
     name: str
     interval: float
-    carpd: Both | None
-    keepalived: tuple[KeepalivedOptions, KeepalivedOptions] | None
+    repeat: int
+    """How often a case is measured in one run: the faster, the cheaper."""
+    carpd: Both
+    keepalived: tuple[KeepalivedOptions, KeepalivedOptions]
     ucarp: tuple[UcarpOptions, UcarpOptions] | None
+    """None below one second: ucarp's smallest advbase is 0, with which a pair changes its mind all the time."""
+
+
+def vrrp(interval: float, version: int) -> tuple[KeepalivedOptions, KeepalivedOptions]:
+    """The pair of priorities of keepalived's own examples."""
+    first = KeepalivedOptions(master=True, priority=150, interval=interval, version=version)
+    return first, replace(first, master=False, priority=100)
 
 
 SETTINGS = {
@@ -37,42 +49,87 @@ SETTINGS = {
         Setting(
             name="1s",
             interval=1.0,
+            repeat=1,
             # What the role gives to the first and the second host of a group.
             carpd=({"advbase": 1, "advskew": 0}, {"advbase": 1, "advskew": 20}),
-            # The pair of priorities of keepalived's own examples.
-            keepalived=(KeepalivedOptions(master=True, priority=150), KeepalivedOptions(master=False, priority=100)),
+            keepalived=vrrp(1.0, 2),
             # The classic recipe: only the first host is the ucarp-master.
             ucarp=(UcarpOptions(advskew=0, preempt=True), UcarpOptions(advskew=100)),
+        ),
+        Setting(
+            name="100ms",
+            interval=0.1,
+            repeat=2,
+            carpd=({"advbase": 0, "advskew": 25}, {"advbase": 0, "advskew": 30}),
+            keepalived=vrrp(0.1, 3),
+            ucarp=None,
+        ),
+        Setting(
+            name="fastest",
+            # 1/256 s for carpd, 10 ms for keepalived, whose documentation allows no less.
+            interval=0.004,
+            repeat=4,
+            carpd=({"advbase": 0, "advskew": 1}, {"advbase": 0, "advskew": 2}),
+            keepalived=vrrp(0.01, 3),
+            ucarp=None,
         ),
     )
 }
 
 
-def carpd(lab: Lab, address: str, setting: Setting) -> AnyPair | None:
-    """Our own daemon, from this checkout."""
-    if setting.carpd is None:
-        return None
-    first, second = (Vip("bench", (address,), options=options) for options in setting.carpd)
-    return Pair(Carpd(lab, "a", [first]), Carpd(lab, "b", [second]), address)
+@dataclass(frozen=True)
+class Variant:
+    """What a case may ask of a contender beside a setting."""
+
+    realtime: bool | None = None
+    """None: as each daemon does by itself."""
+    addresses: int = 1
+    """In one virtual host."""
+    vhids: int = 1
+    """Virtual hosts, each with one address."""
 
 
-def keepalived(lab: Lab, address: str, setting: Setting) -> AnyPair | None:
+PLAIN = Variant()
+
+
+def carpd(lab: Lab, setting: Setting, variant: Variant) -> AnyPair | None:
+    """Our own daemon, from this checkout, as it is installed."""
+    priority = None if variant.realtime is None else PRIORITY * variant.realtime
+    daemons = []
+    for host, options in zip("ab", setting.carpd):
+        if variant.vhids > 1:
+            vips = [
+                Vip(f"bench{number}", (lab.address(number),), vhid=number + 1, options=options)
+                for number in range(variant.vhids)
+            ]
+        else:
+            vips = [Vip("bench", tuple(map(lab.address, range(variant.addresses))), options=options)]
+        daemons.append(InstalledCarpd(lab, host, vips, priority))
+    return Pair(daemons[0], daemons[1], lab.address(0))
+
+
+def keepalived(lab: Lab, setting: Setting, variant: Variant) -> AnyPair | None:
     """The distribution's keepalived."""
-    if setting.keepalived is None:
+    if variant.vhids > 1:
         return None
-    first, second = setting.keepalived
-    return Pair(Keepalived(lab, "a", address, first), Keepalived(lab, "b", address, second), address)
+    first, *more = map(lab.address, range(variant.addresses))
+    daemons = []
+    for host, options in zip("ab", setting.keepalived):
+        chosen = replace(options, realtime=PRIORITY) if variant.realtime else options
+        daemons.append(Keepalived(lab, host, first, chosen, *more))
+    return Pair(daemons[0], daemons[1], first)
 
 
-def ucarp(lab: Lab, address: str, setting: Setting) -> AnyPair | None:
+def ucarp(lab: Lab, setting: Setting, variant: Variant) -> AnyPair | None:
     """The distribution's ucarp."""
-    if setting.ucarp is None:
+    if setting.ucarp is None or variant != PLAIN:
         return None
     first, second = setting.ucarp
+    address = lab.address(0)
     return Pair(Ucarp(lab, "a", address, first), Ucarp(lab, "b", address, second), address)
 
 
-Builder = Callable[[Lab, str, Setting], Optional[AnyPair]]
+Builder = Callable[[Lab, Setting, Variant], Optional[AnyPair]]
 CONTENDERS: dict[str, Builder] = {
     "carpd": carpd,
     "keepalived": keepalived,

@@ -12,6 +12,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from installed import PYTHON
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -24,7 +26,7 @@ def describe() -> dict[str, str]:
         "processor": processor(),
         "processors": str(os.cpu_count()),
         "memory": memory(),
-        "python": platform.python_version(),
+        "python": output(PYTHON, "-c", "import platform; print(platform.python_version())"),
         "carpd": checkout(),
         "keepalived": package("keepalived"),
         "ucarp": package("ucarp"),

@@ -25,9 +25,10 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "tests" / "network"))
 
 from cases import CASES  # noqa: E402
-from contenders import CONTENDERS, SETTINGS  # noqa: E402
+from chart import chart  # noqa: E402
+from contenders import CONTENDERS, PLAIN, SETTINGS  # noqa: E402
 from machine import describe  # noqa: E402
-from report import report  # noqa: E402
+from report import heading, report, shown  # noqa: E402
 from trial import Trial, measure  # noqa: E402
 
 RESULTS = HERE / "results"
@@ -36,15 +37,16 @@ RESULTS = HERE / "results"
 def options(words: list[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("-n", "--runs", type=int, default=5, help="of each case and contender (default %(default)s)")
+    parser.add_argument("-n", "--runs", type=int, default=1, help="of each case and contender (default %(default)s)")
     parser.add_argument("--case", action="append", choices=CASES, help="only this one; may be repeated")
     parser.add_argument("--contender", action="append", choices=CONTENDERS, help="only this one; may be repeated")
     parser.add_argument("--setting", action="append", choices=SETTINGS, help="only this one; may be repeated")
+    parser.add_argument("--seconds", type=float, default=10.0, help="of footprint and overload (default %(default)g)")
     parser.add_argument("--seed", type=int, default=None, help="of the moments of faults; default: a new one")
     parser.add_argument("--output", type=Path, default=RESULTS, help="folder for the data (default benchmarks/results)")
     found = parser.parse_args(words)
-    if found.runs < 1:
-        parser.error("--runs must be 1 or more")
+    if found.runs < 1 or found.seconds < 1:
+        parser.error("--runs and --seconds must be 1 or more")
     return found
 
 
@@ -52,23 +54,34 @@ def trials(chosen: argparse.Namespace, seed: int) -> Iterator[Trial]:
     """Measure everything chosen, run by run, telling of the progress on stderr."""
     dice = random.Random(seed)
     for run in range(1, chosen.runs + 1):
-        for setting in chosen.setting or SETTINGS:
-            for case in chosen.case or CASES:
-                phase = dice.random()
-                for contender in chosen.contender or CONTENDERS:
-                    trial = measure(CASES[case], SETTINGS[setting], contender, run, phase)
-                    if trial is not None:
-                        print(progress(trial, chosen.runs), file=sys.stderr, flush=True)
-                        yield trial
+        for case in (CASES[name] for name in chosen.case or CASES):
+            for setting in (SETTINGS[name] for name in chosen.setting or SETTINGS):
+                if setting.name not in case.settings or (case.runs_once and run > 1):
+                    continue
+                for _repetition in range(1 if case.runs_once or case.variant != PLAIN else setting.repeat):
+                    phase = dice.random()
+                    for contender in chosen.contender or CONTENDERS:
+                        trial = measure(case, setting, contender, run, phase, chosen.seconds)
+                        if trial is not None:
+                            print(progress(trial, chosen.runs), file=sys.stderr, flush=True)
+                            yield trial
 
 
 def progress(trial: Trial, runs: int) -> str:
     """A line a trial."""
     head = f"run {trial.run}/{runs} {trial.setting} {trial.case} {trial.contender}"
-    if trial.error is not None or trial.outage is None:
+    if trial.error is not None:
         return f"{head}: FAILED {trial.error}"
-    both = "" if trial.overlap is None else f", two owners {trial.overlap * 1000:.0f} ms"
-    return f"{head}: out {trial.outage * 1000:.0f} ms, lost {trial.lost}{both}"
+    return f"{head}: " + ", ".join(
+        f"{heading(measure)} {'never' if value is None else shown(measure, value)}"
+        for measure, value in trial.values.items()
+    )
+
+
+def footer(machine: dict[str, str], started: str) -> str:
+    """What the picture says about where it comes from."""
+    versions = ", ".join(f"{name} {machine[name]}" for name in CONTENDERS)
+    return f"{started[:10]}: {machine['processors']} x {machine['processor']}, Linux {machine['kernel']}, {versions}"
 
 
 def main(words: list[str] | None = None) -> int:
@@ -89,7 +102,11 @@ def main(words: list[str] | None = None) -> int:
     data = {"started": started, "seed": seed, "machine": machine, "trials": [dataclasses.asdict(t) for t in found]}
     target = chosen.output / f"{started}.json"
     target.write_text(json.dumps(data, indent=1) + "\n")
-    print(f"\ndata: {target}")
+    text_file, picture = target.with_suffix(".txt"), target.with_suffix(".svg")
+    described = "\n".join(f"{key}: {value}" for key, value in machine.items())
+    text_file.write_text(f"{described}\n\n{text}\n")
+    picture.write_text(chart(found, footer(machine, started)))
+    print(f"\ndata, tables and picture: {target}, {text_file.name}, {picture.name}")
     return 1 if any(trial.error for trial in found) else 0
 
 

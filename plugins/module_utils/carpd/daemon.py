@@ -271,11 +271,12 @@ class Daemon:
             if isinstance(one, Neighbour) and self._interfaces.is_ours(one.mac):
                 continue  # by another interface of this host, which answers for all its addresses
             for host in self._everyone():
-                if wire in host.wires.values():
-                    if isinstance(one, Neighbour):
+                if isinstance(one, Neighbour):
+                    if wire in host.wires.values():
                         host.neighbour(one)
-                    else:
-                        host.received(one)
+                # Among very many virtual hosts, only the one that is meant looks any closer.
+                elif one.vhid in (host.vip.vhid, None) and wire in host.wires.values():
+                    host.received(one)
 
     def _read_watch(self) -> None:
         changed = False

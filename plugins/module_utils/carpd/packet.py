@@ -96,6 +96,11 @@ class Datagram(NamedTuple):
     payload: bytes
     ttl: int = TTL
 
+    @property
+    def vhid(self) -> int | None:
+        """Which virtual host the packet seems to be about, unverified; None if it is too short to say."""
+        return self.payload[1] if len(self.payload) > 1 else None
+
     def encode(self, identification: int = 0) -> bytes:
         """Return the whole IP packet, with the header that ucarp and OpenBSD send."""
         ends = (self.source.packed, self.destination.packed)

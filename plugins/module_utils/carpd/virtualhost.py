@@ -71,6 +71,7 @@ class VirtualHost:
         self._complained: dict[str, float] = {}
         self._verdict = Verdict()
         self._rivals = Rivals()
+        self._plan()
         self.obstacle = "starting"
         self._resumes = False  # an earlier program was master until now
 
@@ -101,7 +102,7 @@ class VirtualHost:
 
     def next_timer(self) -> float:
         """Return when ``due`` wants to be called."""
-        return min(self._machine.next_timer(), self._rivals.next_timer())
+        return self._next_timer
 
     def attach(self, link: Link, wires: dict[int, Wire], sources: dict[int, Address]) -> None:
         """Begin to take part, or go on with other source addresses."""
@@ -156,6 +157,7 @@ class VirtualHost:
         self._machine.due(self._clock())
         self._perform()
         self._watch_rivals()
+        self._plan()
 
     def reconfigure(self, vip: Vip) -> None:
         """Take over another configuration in place; see ``same_identity``."""
@@ -311,6 +313,11 @@ class VirtualHost:
                     break  # refused: what was to follow would claim what is not here
             actions = self._machine.actions()  # sending has consequences of its own
         self._tell_demotion()
+        self._plan()
+
+    def _plan(self) -> None:
+        """Note when there is something to do: the loop asks each of many virtual hosts in every turn."""
+        self._next_timer = min(self._machine.next_timer(), self._rivals.next_timer())
 
     def _tell_demotion(self) -> None:
         old, self._told_demotion = self._told_demotion, self._machine.demotion

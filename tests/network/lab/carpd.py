@@ -48,8 +48,9 @@ class Vip:
 class Carpd(Daemon):
     """One carpd on one host of a lab."""
 
-    def __init__(self, lab: Lab, host: str, vips: Sequence[Vip]) -> None:
+    def __init__(self, lab: Lab, host: str, vips: Sequence[Vip], priority: int | None = None) -> None:
         super().__init__(lab, host)
+        self._priority = "" if priority is None else f"priority = {priority}\n"
         self.config = self.directory / "carpd.conf"
         self.runtime = self.directory / "run"
         self.socket = self.runtime / "control.sock"
@@ -58,7 +59,7 @@ class Carpd(Daemon):
 
     def write(self, vips: Sequence[Vip]) -> None:
         """Write the config file; a running daemon sees it at its next reload."""
-        self.write_text("[carpd]\nlog_level = info\n\n" + "\n".join(vip.section() for vip in vips))
+        self.write_text(f"[carpd]\nlog_level = info\n{self._priority}\n" + "\n".join(vip.section() for vip in vips))
 
     def write_text(self, text: str) -> None:
         """Write the config file as given."""

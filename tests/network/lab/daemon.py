@@ -42,6 +42,11 @@ class Daemon(abc.ABC):
         return self._process
 
     @property
+    def worker(self) -> int:
+        """The id of the process that takes part in the election."""
+        return self.process.pid
+
+    @property
     def running(self) -> bool:
         return self._process is not None and self._process.running
 

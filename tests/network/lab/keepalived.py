@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from .daemon import Daemon
 from .process import Process
@@ -15,7 +16,7 @@ CONFIG = """\
 global_defs {{
     router_id {host}
     vrrp_version {version}
-}}
+{more}}}
 vrrp_instance lab {{
     state {state}
     interface {interface}
@@ -23,8 +24,7 @@ vrrp_instance lab {{
     priority {priority}
     advert_int {interval:g}
     virtual_ipaddress {{
-        {address} dev {interface}
-    }}
+{addresses}    }}
 }}
 """
 
@@ -38,13 +38,18 @@ class KeepalivedOptions:
     interval: float = 1.0
     version: int = 2
     vrid: int = 1
+    realtime: int = 0
+    """Its priority, if it shall have one from the beginning."""
 
 
 class Keepalived(Daemon):
     """One keepalived, VRRP part only, on one host, with the state its documentation gives to a host of that rank."""
 
-    def __init__(self, lab: Lab, host: str, address: str, options: KeepalivedOptions) -> None:
+    def __init__(self, lab: Lab, host: str, address: str, options: KeepalivedOptions, *more: str) -> None:
         super().__init__(lab, host)
+        realtime = (
+            f"    vrrp_rt_priority {options.realtime}\n    vrrp_rlimit_rttime 1000000\n" if options.realtime else ""
+        )
         self.config = self.directory / "keepalived.conf"
         self.config.write_text(
             CONFIG.format(
@@ -55,11 +60,21 @@ class Keepalived(Daemon):
                 vrid=options.vrid,
                 priority=options.priority,
                 interval=options.interval,
-                address=with_prefix(address),
+                more=realtime,
+                addresses="".join(f"        {with_prefix(one)} dev {INTERFACE}\n" for one in (address, *more)),
             )
         )
 
     def _launch(self) -> Process:
         argv = ["keepalived", "--dont-fork", "--log-console", "--no-syslog", "--log-detail", "--vrrp"]
         argv += [f"--use-file={self.config}", f"--pid={self.directory / 'pid'}"]
-        return self.lab.spawn(self.host, [*argv, f"--vrrp_pid={self.directory / 'vrrp.pid'}"])
+        return self.lab.spawn(self.host, [*argv, f"--vrrp_pid={self.worker_file}"])
+
+    @property
+    def worker_file(self) -> Path:
+        """Where the process that speaks VRRP has its id; the main process only minds that one."""
+        return self.directory / "vrrp.pid"
+
+    @property
+    def worker(self) -> int:
+        return int(self.worker_file.read_text())

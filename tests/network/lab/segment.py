@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import itertools
 import os
 import time
@@ -25,7 +26,7 @@ INTERFACE = "eth0"
 BRIDGE = "br0"
 CLIENT = "client"
 NETWORK, NETWORK6 = "10.77.0.{}", "fd77::{}"
-PREFIX_LENGTH, PREFIX_LENGTH6 = 24, 64
+PREFIX_LENGTH, PREFIX_LENGTH6 = 22, 64
 CLIENT_NUMBER, VIRTUAL = 50, 100
 """Hosts have the numbers from 1 on, virtual addresses those from 100 on, in both families."""
 T = TypeVar("T")
@@ -116,7 +117,7 @@ class Lab:
     @staticmethod
     def address(number: int) -> str:
         """A virtual address of the segment, without prefix length."""
-        return NETWORK.format(VIRTUAL + number)
+        return str(ipaddress.IPv4Address(NETWORK.format(0)) + VIRTUAL + number)
 
     @staticmethod
     def address6(number: int) -> str:
