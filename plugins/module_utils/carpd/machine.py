@@ -348,6 +348,8 @@ class Machine:
         self._sound_since = now
         if self.state is State.MASTER:
             self._advertise(now)
+        elif self._silence.cut_short_by and self.master and self.master.rank <= self._rank_if(self.demotion):
+            self._react(Reaction.LISTEN, now, self.reason)  # it was about to take over, and is the worse one now
 
     def _notice_pause(self, now: float) -> None:
         """Give up mastership after a pause, or failed sends, so long that a peer may have taken over."""

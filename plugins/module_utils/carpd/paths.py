@@ -19,7 +19,7 @@ PATHS = (MULTICAST, UNICAST, BROADCAST)
 
 # Copies come within milliseconds. A later packet with the same content is no copy: a quiet OpenBSD master sends the
 # same bytes again and again, its counter included.
-_COPY_TIME = 1.0  # seconds, and half an interval at most
+_COPY_TIME = 0.1  # seconds, and half an interval at most
 _MOST_SENDERS = 16  # of which the one that was heard first is forgotten first
 
 

@@ -770,6 +770,23 @@ class TestFailback:
         assert host.machine.state is State.MASTER
 
 
+def test_who_is_demoted_just_before_it_takes_over_does_not() -> None:
+    host = Host.backup(advskew=20)
+    host.hear(1, 100)
+    host.demote(100)
+    host.wait(1.0)
+    assert host.machine.state is State.BACKUP
+
+
+def test_but_a_goodbye_counts_all_the_same() -> None:
+    host = Host.backup(advskew=20)
+    host.hear(1, 100)
+    host.hear(255, 255)
+    host.demote(100)
+    host.wait(0.1)
+    assert host.machine.state is State.MASTER
+
+
 def test_the_next_program_goes_on_as_master() -> None:
     host, successor = Host.master(advskew=0), Host(advskew=0)
     successor.machine.inherit(host.machine.legacy())
