@@ -10,6 +10,7 @@ becomes of the daemon.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterable
 from typing import Any, Callable
@@ -64,6 +65,7 @@ class Host(Computer):
         self.thawed_at = 0.0
         self.netlink_delay = 0.0  # the kernel takes up to so many seconds to change an address
         self.refuses = False  # the kernel does not let us have the address
+        self.refused_at = -math.inf  # when it did not, last
         self.time_of_day = 1.7e9 + world.random.uniform(0, 1)  # at the beginning; seconds since 1970
         self._guard: Guard | None = None
         self._guarded = False
@@ -120,7 +122,7 @@ class Host(Computer):
 
     def kill(self, guard_too: bool = False) -> None:
         """Kill the daemon: nobody tidies up but its guard, unless that is killed as well."""
-        if self.speaker is not None:
+        if self.speaker is not None and not self.suspended:
             self.world.note(self.name, "is killed, and its guard, too" if guard_too else "is killed")
             self._finish_change()
             self._end()
@@ -345,6 +347,7 @@ class Host(Computer):
             self._guard.hold(speaker.goodbyes().values(), lease * GUARD_PATIENCE)
             self._guarded, self._sign_anew_at = True, speaker.sequence + AHEAD // 2
         if self.refuses:
+            self.refused_at = self.world.now
             self._todo.clear()  # what was to follow would claim what is not here
             self._event(speaker, Event.ADDRESS_REFUSED, "no address could be added")
             return
