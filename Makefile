@@ -10,7 +10,7 @@ PYTHON ?= python3
 export PYTHON
 
 # Fast ones first.
-STAGES := lint types unit sanity simulate network molecule
+STAGES := lint types unit sanity simulate fuzz network molecule
 
 # The distributions that `make molecule` runs on, one after the other.
 DISTROS ?= bookworm trixie
@@ -21,6 +21,9 @@ DISTRO ?= bookworm
 # How many schedules `make simulate` runs, and from which seed on.
 N ?= 10000
 FIRST ?= 0
+
+# For how many seconds `make fuzz` looks for input that breaks something.
+SECONDS ?= 20
 
 VENV := .venv/complete
 STAGE := @tests/run/stage
@@ -62,6 +65,10 @@ types: $(VENV) ## mypy, strict
 .PHONY: simulate
 simulate: $(VENV) ## the election in a virtual network under faults: N schedules, always the same, from seed FIRST on
 	$(STAGE) simulate .venv/bin/python tests/simulation --schedules $(N) --first $(FIRST)
+
+.PHONY: fuzz
+fuzz: $(VENV) ## whatever reads bytes from outside, guided by coverage, for SECONDS in total
+	$(STAGE) fuzz .venv/bin/python tests/fuzz --seconds $(SECONDS)
 
 .PHONY: docs
 docs: ## write docs/configuration.md from the daemon's table of options
