@@ -66,6 +66,10 @@ types: $(VENV) ## mypy, strict
 simulate: $(VENV) ## the election in a virtual network under faults: N schedules, always the same, from seed FIRST on
 	$(STAGE) simulate .venv/bin/python tests/simulation --schedules $(N) --first $(FIRST)
 
+.PHONY: year
+year: $(VENV) ## a quiet pair for a simulated year
+	$(STAGE) year .venv/bin/python tests/simulation --year
+
 .PHONY: fuzz
 fuzz: $(VENV) ## whatever reads bytes from outside, guided by coverage, for SECONDS in total
 	$(STAGE) fuzz .venv/bin/python tests/fuzz --seconds $(SECONDS)
