@@ -19,6 +19,7 @@ from segment import Segment
 from ucarp import Ucarp
 from world import World
 
+_RESTART_TIME = 0.1  # the service manager's
 _SLOW_NETLINK = 0.1
 _LONG_DELAYS = (0.3, 1.0, 2.0)
 
@@ -150,8 +151,7 @@ class Faults:
         host = self._some()
         self._begin(f"kill -9 on the daemon of {host.name}")
         host.kill()
-        # The goodbye that its guard sends has a number that is half a second ahead.
-        self._end(max(0.5, self._short()), False, host.start)
+        self._end(max(_RESTART_TIME, self._short()), False, host.start)
 
     def _freeze(self) -> None:
         host = self._some()
@@ -284,8 +284,6 @@ class Faults:
     def _set_clock(self) -> None:
         """Set the time of day, forth or back, which nobody may notice; some restart the daemon then."""
         host, seconds = self._some(), self._draw.choice([-3600.0, -30.0, -1.0, 1.0, 3600.0])
-        if host.vip.known_peers:
-            seconds = abs(seconds)  # else its sequence would begin below what its peers have seen already
         self._begin(f"the clock of {host.name} is set by {seconds:+g} s")
         host.time_of_day += seconds
         if self._draw.random() < 0.3:

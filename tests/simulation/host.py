@@ -29,6 +29,7 @@ from world import World
 
 KERNEL_LATENESS = 0.49  # measured on Linux 6.18
 USUAL_LATENESS = 0.0005  # of the daemon's wake-ups, in seconds
+_RESERVE = 1 << 24  # as in reserve.py
 GUARD_PATIENCE = 0.5  # of the lease, as in virtualhost.py
 
 
@@ -70,6 +71,7 @@ class Host(Computer):
         self._guard: Guard | None = None
         self._guarded = False
         self._sign_anew_at = 0
+        self._reserved = 0
         self._inbox: deque[Callable[[Speaker], None]] = deque()
         self._todo: deque[Action] = deque()
         self._change: Callable[[], None] | None = None  # what the kernel is about
@@ -110,7 +112,7 @@ class Host(Computer):
         self._drop()  # the real daemon removes what a dead one left
         if self._guard is not None:
             self._guard.end()  # the service manager ends what is left of a service before it starts it again
-        self.speaker = Speaker(self.vip, first_step(self.time_of_day + self.world.now), self.clock())
+        self.speaker = Speaker(self.vip, self._first_step(), self.clock())
         self.speaker.sources = self.sources
         self.died_at = self.frozen_at = self.asked_to_end_at = None
         self._renew_guard()
@@ -119,6 +121,12 @@ class Host(Computer):
         self._tell_health()
         if self.carrier:
             self._tell_up()
+
+    def _first_step(self) -> int:
+        """Begin behind all that was ever sent, as the real daemon does with a number that it keeps in a file."""
+        first = first_step(self.time_of_day + self.world.now, self._reserved)
+        self._reserved = first + _RESERVE
+        return first
 
     def kill(self, guard_too: bool = False) -> None:
         """Kill the daemon: nobody tidies up but its guard, unless that is killed as well."""

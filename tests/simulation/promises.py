@@ -90,6 +90,7 @@ class Promises(Watcher):
         self._troubles: list[float] = []
         # What was sent with a counter, and how many were used before.
         self._counters: dict[tuple[Address, int], tuple[int, Advertisement]] = {}
+        self._last_heard: dict[tuple[Host, Address], tuple[Advertisement, float]] = {}
         self._newest: dict[tuple[Host, Address], int] = {}
         self._last_better: dict[Host, tuple[float, float]] = {}  # when, and the interval that was promised
         self._may_rise: dict[Host, bool] = {}
@@ -298,6 +299,10 @@ class Promises(Watcher):
             return
         if host.vip.known_peers and not self._is_news(host, datagram.source, said):
             return  # which carpd can tell of its own kind
+        last, at = self._last_heard.get((host, datagram.source), (None, -math.inf))
+        if said == last and self._world.now - at < min(1.0, said.interval / 2):
+            return  # it counts as a copy that took another path
+        self._last_heard[host, datagram.source] = said, self._world.now
         # Failed sends may rank it lower; but that can end at any time.
         ours = (host.known_demotion, host.vip.advbase, demoted_skew(host.vip.advskew, host.known_demotion))
         theirs = (said.demotion, said.advbase, said.advskew)
