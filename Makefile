@@ -10,7 +10,7 @@ PYTHON ?= python3
 export PYTHON
 
 # Fast ones first.
-STAGES := lint types unit sanity simulate network molecule
+STAGES := lint types unit sanity simulate fuzz network molecule
 
 # The distributions that `make molecule` runs on, one after the other.
 DISTROS ?= bookworm trixie
@@ -25,7 +25,10 @@ FIRST ?= 0
 # Of `make bench`: how often each case is measured, which ones (all if empty), and how long steady states are watched.
 RUNS ?= 1
 CASES ?=
-SECONDS ?= 10
+STEADY_TIME ?= 10
+
+# For how many seconds `make fuzz` looks for input that breaks something.
+FUZZ_TIME ?= 20
 
 VENV := .venv/complete
 STAGE := @tests/run/stage
@@ -47,9 +50,9 @@ demo-down: ## take the demo's machines down
 	@tests/run/lab-down
 
 .PHONY: bench
-bench: $(VENV) ## failover times and costs beside keepalived and ucarp in one run, 15 minutes: RUNS, CASES, SECONDS
+bench: $(VENV) ## failover times and costs beside keepalived and ucarp in one run, 15 minutes: RUNS, CASES, STEADY_TIME
 	@tests/run/packages $(shell cat tests/run/packages.network)
-	@.venv/bin/python benchmarks/run.py --runs $(RUNS) --seconds $(SECONDS) $(CASES:%=--case %)
+	@.venv/bin/python benchmarks/run.py --runs $(RUNS) --seconds $(STEADY_TIME) $(CASES:%=--case %)
 
 ##@ Check it
 .PHONY: test
@@ -67,6 +70,14 @@ types: $(VENV) ## mypy, strict
 .PHONY: simulate
 simulate: $(VENV) ## the election in a virtual network under faults: N schedules, always the same, from seed FIRST on
 	$(STAGE) simulate .venv/bin/python tests/simulation --schedules $(N) --first $(FIRST)
+
+.PHONY: year
+year: $(VENV) ## a quiet pair for a simulated year
+	$(STAGE) year .venv/bin/python tests/simulation --year
+
+.PHONY: fuzz
+fuzz: $(VENV) ## whatever reads bytes from outside, guided by coverage, for FUZZ_TIME seconds in total
+	$(STAGE) fuzz .venv/bin/python tests/fuzz --seconds $(FUZZ_TIME)
 
 .PHONY: docs
 docs: ## write docs/configuration.md from the daemon's table of options

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Callable
 
+from attacker import Attacker
 from bsd import Bsd, OpenBsd
 from carpd.transitions import Event
 from computer import Computer
@@ -18,6 +19,7 @@ from segment import Segment
 from ucarp import Ucarp
 from world import World
 
+_RESTART_TIME = 0.1  # the service manager's
 _SLOW_NETLINK = 0.1
 _LONG_DELAYS = (0.3, 1.0, 2.0)
 
@@ -46,6 +48,7 @@ class Faults:
         self._pace = pace
         self._right = {host: host.vip for host in hosts}
         self._mended = False
+        self._attacker: Attacker | None = None
 
     def of_hosts(self) -> list[Fault]:
         """Return the faults that befall our hosts and the network, each as often as it shall be drawn."""
@@ -75,6 +78,10 @@ class Faults:
             self._fault,
         ]
 
+    def of_attackers(self) -> list[Fault]:
+        """Return what somebody without the password does to the segment."""
+        return [self._attack] * 8
+
     def of_families(self) -> list[Fault]:
         """Return the faults that only hosts with both IP versions have."""
         return [self._cut_family] * 4
@@ -99,6 +106,8 @@ class Faults:
         """End every fault, and begin no new one."""
         self._begin("everything is mended", network=True)
         self._mended = True
+        if self._attacker is not None:
+            self._attacker.end()
         self._segment.mend()
         for host in self._hosts:
             if (host.vip.vhid, host.vip.password) != (self._right[host].vhid, self._right[host].password):
@@ -142,7 +151,7 @@ class Faults:
         host = self._some()
         self._begin(f"kill -9 on the daemon of {host.name}")
         host.kill()
-        self._end(self._short(), False, host.start)
+        self._end(max(_RESTART_TIME, self._short()), False, host.start)
 
     def _freeze(self) -> None:
         host = self._some()
@@ -275,8 +284,6 @@ class Faults:
     def _set_clock(self) -> None:
         """Set the time of day, forth or back, which nobody may notice; some restart the daemon then."""
         host, seconds = self._some(), self._draw.choice([-3600.0, -30.0, -1.0, 1.0, 3600.0])
-        if host.vip.known_peers:
-            seconds = abs(seconds)  # else its sequence would begin below what its peers have seen already
         self._begin(f"the clock of {host.name} is set by {seconds:+g} s")
         host.time_of_day += seconds
         if self._draw.random() < 0.3:
@@ -309,6 +316,20 @@ class Faults:
         self._begin(f"{host.name} must not be master")
         host.set_fault(True)
         self._end(self._short(), False, lambda: host.set_fault(False))
+
+    def _attack(self) -> None:
+        duration, pause = self._short(), self._draw.choice([0.05, 0.2, 1.0])
+        # Whoever knows its peers must not even notice; all others only have to recover from it.
+        helpless = not self._hosts[0].vip.known_peers
+        if self._attacker is None:
+            self._attacker = Attacker(self._world, self._segment)
+        if helpless:
+            self._begin(f"an attacker forges for {duration:.1f} s", network=True)
+            self._segment.forgers += 1
+            self._end(duration + 0.1, True, lambda: setattr(self._segment, "forgers", self._segment.forgers - 1))
+        else:
+            self._world.note("*", f"an attacker forges for {duration:.1f} s")
+        self._attacker.attack(duration, pause)
 
     def _other_password(self) -> None:
         self._mistake("another password", password=b"other")

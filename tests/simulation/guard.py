@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from typing import Callable
 
 DEATH_NOTICED = (0.0005, 0.005)  # seconds until it has acted on the end of the daemon
-# In parts of its patience: the last beat may be a third old, and it looks every half.
-HANG_NOTICED = (2 / 3, 1.5)
+# In parts of its patience: the last beat was up to one ago, and then it waits half as long for one that was promised.
+HANG_NOTICED = (0.5, 1.5)
 
 
 class Guard:

@@ -10,6 +10,7 @@ becomes of the daemon.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterable
 from typing import Any, Callable
@@ -28,6 +29,7 @@ from world import World
 
 KERNEL_LATENESS = 0.49  # measured on Linux 6.18
 USUAL_LATENESS = 0.0005  # of the daemon's wake-ups, in seconds
+_RESERVE = 1 << 24  # as in reserve.py
 GUARD_PATIENCE = 0.5  # of the lease, as in virtualhost.py
 
 
@@ -64,10 +66,12 @@ class Host(Computer):
         self.thawed_at = 0.0
         self.netlink_delay = 0.0  # the kernel takes up to so many seconds to change an address
         self.refuses = False  # the kernel does not let us have the address
+        self.refused_at = -math.inf  # when it did not, last
         self.time_of_day = 1.7e9 + world.random.uniform(0, 1)  # at the beginning; seconds since 1970
         self._guard: Guard | None = None
         self._guarded = False
         self._sign_anew_at = 0
+        self._reserved = 0
         self._inbox: deque[Callable[[Speaker], None]] = deque()
         self._todo: deque[Action] = deque()
         self._change: Callable[[], None] | None = None  # what the kernel is about
@@ -108,7 +112,7 @@ class Host(Computer):
         self._drop()  # the real daemon removes what a dead one left
         if self._guard is not None:
             self._guard.end()  # the service manager ends what is left of a service before it starts it again
-        self.speaker = Speaker(self.vip, first_step(self.time_of_day + self.world.now), self.clock())
+        self.speaker = Speaker(self.vip, self._first_step(), self.clock())
         self.speaker.sources = self.sources
         self.died_at = self.frozen_at = self.asked_to_end_at = None
         self._renew_guard()
@@ -118,9 +122,15 @@ class Host(Computer):
         if self.carrier:
             self._tell_up()
 
+    def _first_step(self) -> int:
+        """Begin behind all that was ever sent, as the real daemon does with a number that it keeps in a file."""
+        first = first_step(self.time_of_day + self.world.now, self._reserved)
+        self._reserved = first + _RESERVE
+        return first
+
     def kill(self, guard_too: bool = False) -> None:
         """Kill the daemon: nobody tidies up but its guard, unless that is killed as well."""
-        if self.speaker is not None:
+        if self.speaker is not None and not self.suspended:
             self.world.note(self.name, "is killed, and its guard, too" if guard_too else "is killed")
             self._finish_change()
             self._end()
@@ -345,6 +355,7 @@ class Host(Computer):
             self._guard.hold(speaker.goodbyes().values(), lease * GUARD_PATIENCE)
             self._guarded, self._sign_anew_at = True, speaker.sequence + AHEAD // 2
         if self.refuses:
+            self.refused_at = self.world.now
             self._todo.clear()  # what was to follow would claim what is not here
             self._event(speaker, Event.ADDRESS_REFUSED, "no address could be added")
             return

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 from carpd.actions import Changed
 from carpd.digest import Digest
-from carpd.machine import HOLD_TIME
+from carpd.machine import HOLD_TIME, REFUSAL_TIME
 from carpd.packet import BOW_OUT, Address, Advertisement, Datagram
 from carpd.standing import demoted_skew
 from carpd.transitions import State
@@ -76,6 +76,10 @@ class Promises(Watcher):
         self._peers = peers
         self._everyone: list[Computer] = [*hosts, *peers]
         self._patient = patient
+        vip = hosts[0].vip
+        # In parts of a second no lease can be, and the kernel is late: then no patience of a peer is longer.
+        self._lease = max(float(vip.dead_ratio * vip.advbase), 1 + KERNEL_LATENESS)
+        self._recent = max(RECENT * vip.advbase, 2 * self._lease)
         self._exchange = 4 * segment.longest_delay  # two packets there, two back, at their slowest
         self._interval = max(_interval(one.vip.advbase, one.vip.advskew) for one in (*hosts, *peers))
         self._together: dict[tuple[Computer, Computer], float] = {}
@@ -84,7 +88,9 @@ class Promises(Watcher):
         self._network_trouble = 0.0
         self._any_trouble = 0.0
         self._troubles: list[float] = []
-        self._counters: dict[tuple[Address, int], int] = {}  # and how many were used before
+        # What was sent with a counter, and how many were used before.
+        self._counters: dict[tuple[Address, int], tuple[int, Advertisement]] = {}
+        self._last_heard: dict[tuple[Host, Address], tuple[Advertisement, float]] = {}
         self._newest: dict[tuple[Host, Address], int] = {}
         self._last_better: dict[Host, tuple[float, float]] = {}  # when, and the interval that was promised
         self._may_rise: dict[Host, bool] = {}
@@ -105,36 +111,42 @@ class Promises(Watcher):
 
     def trouble(self, network: bool) -> None:
         """Take note of a fault that begins or ends now; ``network`` if hosts may not hear each other because of it."""
-        self._any_trouble = self._world.now
-        self._troubles = [moment for moment in self._troubles if self._world.now - moment < RECENT]
-        self._troubles.append(self._world.now)
+        now = self._any_trouble = self._world.now
+        self._troubles = [moment for moment in self._troubles if now - moment < self._recent]
+        self._troubles.append(now)
         if network:
-            self._network_trouble = self._world.now
+            self._network_trouble = now
 
     def check(self) -> None:
         """Look at the world."""
         now = self._world.now
-        unheard = self._segment.disturbed
-        for host in self._hosts:
-            if not (host.carrier and host.sending_works):
-                unheard = True
-        if unheard:
-            self.trouble(network=True)
+        if self._segment.disturbed or not all(host.carrier and host.sending_works for host in self._hosts):
+            self._network_trouble = self._any_trouble = now
         for peer in self._peers:
             if not peer.sane:
                 self._insane_at[peer] = now
         self._one_owner(now)
         for host in self._hosts:
-            self._yields(host)
-            self._no_ghost(host, now)
-            self._ends(host, now)
-            self._heeds_fault(host, now)
-            self._on_time(host, now)
-        self._announces(now)
+            if host.speaker is None or host.frozen_at is not None:
+                self._no_ghost(host, now)
+            else:
+                self._works(host, now)
+        if self._owes_announcement:
+            self._announces(now)
         if now - self._any_trouble > self._patient:
             self._in_order(now)
         else:
             self._unjust.clear()
+
+    def _works(self, host: Host, now: float) -> None:
+        """What a daemon that is neither dead nor frozen must do."""
+        if self._must_yield:
+            self._yields(host)
+        if host.asked_to_end_at is not None:
+            self._ends(host, host.asked_to_end_at, now)
+        if host.faulty_since is not None:
+            self._heeds_fault(host, host.faulty_since, now)
+        self._on_time(host, now)
 
     def _one_owner(self, now: float) -> None:
         """I1 and the first half of I4."""
@@ -152,8 +164,9 @@ class Promises(Watcher):
             since = self._together.setdefault((one, other), now)
             bound = self._exchange + 2 * self.slowest_netlink
             # When two things coincide, the lease is what bounds how long a dead or deaf host can hold on.
-            if len(self._troubles) >= 2 or self._died_unheard(one, other) or not self._leases_end_in_time:
-                bound += max(3.0 * self._hosts[0].vip.advbase, 1 + KERNEL_LATENESS)
+            unheard = now - self._network_trouble < self._recent
+            if unheard or len(self._troubles) >= 2 or self._died_unheard(one, other):
+                bound += self._lease
             if isinstance(other, Peer):
                 since = max(since, self._insane_at[other])
                 bound += other.slowness + self._interval
@@ -170,11 +183,6 @@ class Promises(Watcher):
 
     def _note_move(self, one: Computer) -> None:
         self._moved[one] = self._world.now
-
-    @property
-    def _leases_end_in_time(self) -> bool:
-        """Whether a lease, which counts whole seconds, can end before a peer's patience does."""
-        return self._hosts[0].vip.advbase > 0
 
     def _settled(self, pair: tuple[Computer, Computer], now: float) -> None:
         left = [one for one in self._everyone if one.owns]
@@ -202,23 +210,18 @@ class Promises(Watcher):
     def _no_ghost(self, host: Host, now: float) -> None:
         """I3."""
         gone = host.died_at if host.speaker is None else host.frozen_at
-        if host.owns and gone is not None:
-            lease = max(1, 3 * host.vip.advbase)
-            if now - max(gone, host.thawed_at) > lease + (0.0 if host.vip.advbase else KERNEL_LATENESS):
-                raise Broken("I3", f"{host.name} owns the address although its daemon works no more")
+        if host.owns and gone is not None and now - max(gone, host.thawed_at) > self._lease:
+            raise Broken("I3", f"{host.name} owns the address although its daemon works no more")
 
-    def _ends(self, host: Host, now: float) -> None:
-        asked = host.asked_to_end_at
-        if asked is not None and host.running:
-            late = now - max(asked, host.thawed_at) - HOLD_TIME - LATE - 2 * self.slowest_netlink
-            if late > 0:
-                raise Broken("end", f"{host.name} was asked to end {now - asked:.1f} s ago")
+    def _ends(self, host: Host, asked: float, now: float) -> None:
+        late = now - max(asked, host.thawed_at) - HOLD_TIME - LATE - 2 * self.slowest_netlink
+        if late > 0 and host.running:
+            raise Broken("end", f"{host.name} was asked to end {now - asked:.1f} s ago")
 
-    def _heeds_fault(self, host: Host, now: float) -> None:
-        if host.faulty_since is not None and host.running and host.owns:
-            since = max(host.faulty_since, host.thawed_at)
-            if now - since > HOLD_TIME + LATE + 2 * self.slowest_netlink:
-                raise Broken("health", f"{host.name} owns the address and must not, since {now - since:.1f} s")
+    def _heeds_fault(self, host: Host, since: float, now: float) -> None:
+        late = now - max(since, host.thawed_at) - HOLD_TIME - LATE - 2 * self.slowest_netlink
+        if late > 0 and host.running and host.owns:
+            raise Broken("health", f"{host.name} owns the address and must not, for {now - since:.1f} s now")
 
     def _yields(self, host: Host) -> None:
         if host in self._must_yield and not host.busy:
@@ -228,11 +231,14 @@ class Promises(Watcher):
 
     def _on_time(self, host: Host, now: float) -> None:
         """I6, as far as the election answers for it; what else could hold it up is not simulated."""
-        if not (host.is_master and host.running and host.carrier and host.sending_works) or host.busy:
+        if not host.is_master:
+            self._excused_at.pop(host, None)
+            return
+        if not (host.running and host.carrier and host.sending_works) or host.busy:
             self._excused_at[host] = now
             return
-        silence = now - max(self._excused_at.get(host, now), host.thawed_at)
-        if silence > max(self._promised.get(host, 0.0), _interval(host.vip.advbase, _rank(host)[2])) + EARLY:
+        silence = now - max(self._excused_at.setdefault(host, now), host.thawed_at) - EARLY
+        if silence > self._promised.get(host, 0.0) and silence > _interval(host.vip.advbase, _rank(host)[2]):
             raise Broken("I6", f"{host.name} is master and has not advertised for {silence:.3f} s")
 
     def _in_order(self, now: float) -> None:
@@ -248,7 +254,7 @@ class Promises(Watcher):
         for owner, host in itertools.product(owners, able):
             if isinstance(owner, Host) and _identity(owner) != _identity(host):
                 continue
-            if isinstance(owner, Host) and owner is not host:
+            if isinstance(owner, Host) and owner is not host and now - host.refused_at > REFUSAL_TIME:
                 self._just("health", owner, host, _rank(host)[0] < _rank(owner)[0], now)
             if owner is not host and host.vip.preempt and host.speaker and not host.speaker.machine.yielding:
                 self._just("order", owner, host, _rank(host) < _rank(owner), now)
@@ -272,7 +278,7 @@ class Promises(Watcher):
             self._any_trouble = now
         if change.new is State.MASTER:
             self._note_move(host)
-        elif change.old.holds and not change.new.holds:
+        elif change.old is State.MASTER and change.new is State.BACKUP:
             self._gave_way[host] = now
         mad_at = max(self._insane_at.values(), default=-math.inf)
         if now - max(self._any_trouble, mad_at) > self._patient + UNJUST:
@@ -287,10 +293,16 @@ class Promises(Watcher):
     def heard(self, host: Host, datagram: Datagram) -> None:
         """Take note of what a host knows."""
         said = Advertisement.decode(datagram.payload)
+        if datagram.source in host.sources.values():
+            return  # whoever sent that, it tells the host nothing
         if self._skeptical and not self._is_authentic(host, said):
             return
-        if host.vip.known_peers and self._is_old(host, datagram.source, said.counter):
+        if host.vip.known_peers and not self._is_news(host, datagram.source, said):
             return  # which carpd can tell of its own kind
+        last, at = self._last_heard.get((host, datagram.source), (None, -math.inf))
+        if said == last and self._world.now - at < min(1.0, said.interval / 2):
+            return  # it counts as a copy that took another path
+        self._last_heard[host, datagram.source] = said, self._world.now
         # Failed sends may rank it lower; but that can end at any time.
         ours = (host.known_demotion, host.vip.advbase, demoted_skew(host.vip.advskew, host.known_demotion))
         theirs = (said.demotion, said.advbase, said.advskew)
@@ -320,16 +332,18 @@ class Promises(Watcher):
         use = (datagram.source, said.counter)
         if use in self._counters:
             raise Broken("I7", f"{host.name} used the counter {said.counter} twice")
-        self._counters[use] = len(self._counters)
+        self._counters[use] = len(self._counters), said
 
-    def _is_old(self, host: Host, source: Address, counter: int) -> bool:
-        """Whether the host has heard something from there before that was sent later."""
-        number = self._counters.get((source, counter))
-        if number is None:
-            return False
+    def _is_news(self, host: Host, source: Address, said: Advertisement) -> bool:
+        """Whether one of ours sent exactly this, and the host has heard nothing from there that was sent later."""
+        if all(source not in one.sources.values() for one in self._hosts):
+            return True
+        number, sent = self._counters.get((source, said.counter), (-1, None))
         newest = self._newest.get((host, source), -1)
-        self._newest[host, source] = max(number, newest)
-        return number < newest
+        if sent != said or number <= newest:
+            return False
+        self._newest[host, source] = number
+        return True
 
 
 def _interval(advbase: int, advskew: int) -> float:

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import random
 import traceback
 from ipaddress import IPv4Interface, IPv6Interface
+from typing import NamedTuple
 
 from bsd import FreeBsd, OpenBsd
 from carpd.config import Vip
@@ -17,18 +19,31 @@ from faults import Faults
 from host import Host
 from peer import Peer, PeerVip
 from promises import Broken, Promises
-from segment import Segment
+from segment import LONGEST_DELAY, Segment
 from ucarp import Ucarp
 from world import World
 
 _ADDRESSES = {4: IPv4Interface("10.0.0.50/24"), 6: IPv6Interface("2001:db8::50/64")}
 _PASSWORD = b"secret"
 _VHID = 1
-_DURATION = 60.0  # seconds of faults
-_PATIENT = 10.0  # after so long without a new fault everything must be in order
-_PATIENT_OF_PEERS = 22.0  # a ucarp without a cable sleeps for 10 s, and then reads and counts slowly
-_KINDS = {"alike": 50, "two families": 10, "mixed": 30, "mistaken": 10}
+_KINDS = {"alike": 45, "two families": 8, "mixed": 22, "mistaken": 7, "attacked": 8, "fast": 8}
 _LAST_SECONDS = 8.0
+
+
+class Setting(NamedTuple):
+    """What is drawn first of all.
+
+    ``duration`` is for how many seconds there are faults; ``patient`` after how many without a new one everything must
+    be in order; ``pace`` by how much the faults last longer or shorter than usual; ``step`` what advskew differs by.
+    """
+
+    advbase: int = 1
+    dead_ratio: int = 3
+    lowest_skew: int = 0
+    step: int = 20
+    duration: float = 45.0
+    patient: float = 10.0
+    pace: float = 1.0
 
 
 class Schedule:
@@ -38,49 +53,53 @@ class Schedule:
         self.world = World(seed, wordy)
         self.segment = Segment(self.world)
         self.kind = self.world.random.choices(list(_KINDS), list(_KINDS.values()))[0]
+        self.setting = _setting(self.kind, self.world.random)
         self.hosts: list[Host] = []
         self.peers: list[Peer] = []
+        if not self.setting.advbase:
+            self.segment.longest_delay = min(LONGEST_DELAY, self.setting.lowest_skew / 256 / 4)
         self._people()
         acquainted = ", and they know each other" if self.acquainted else ""
         self.world.note("*", f"seed {seed}, {self.kind}{acquainted}")
-        patient = _PATIENT_OF_PEERS if self.peers else _PATIENT
         skeptical = self.kind == "mistaken"
-        self.promises = Promises(self.world, self.segment, self.hosts, self.peers, patient, skeptical)
-        self.faults = Faults(self.world, self.segment, self.hosts, self.peers, self.promises, pace=1.0)
-        self._peace = patient + 5
+        everyone = (self.world, self.segment, self.hosts, self.peers)
+        self.promises = Promises(*everyone, self.setting.patient, skeptical)
+        self.faults = Faults(*everyone, self.promises, self.setting.pace)
         self._introduce()
 
     def run(self) -> None:
         """Let the faults happen, then peace, and look on."""
-        draw = self.world.random
+        draw, setting = self.world.random, self.setting
         choices = self.faults.of_hosts() + self.faults.of_peers()
         if self.kind == "two families":
             choices += self.faults.of_families()
         elif self.kind == "mistaken":
             choices += self.faults.of_identity() * 3
-        moment = draw.uniform(1, 8)
-        while moment < _DURATION:
+        elif self.kind == "attacked":
+            choices += self.faults.of_attackers()
+        moment = draw.uniform(1, 8) * setting.pace
+        while moment < setting.duration:
             self.world.after(moment, draw.choice(choices))
-            moment += draw.expovariate(1 / draw.choice([0.5, 3.0, 12.0]))
-        self.world.run(_DURATION, self.promises.check)
+            moment += draw.expovariate(1 / draw.choice([0.5, 3.0, 12.0])) * setting.pace
+        self.world.run(setting.duration, self.promises.check)
         self.faults.mend()
-        self.world.run(_DURATION + self._peace, self.promises.check)
+        self.world.run(setting.duration + setting.patient + 5 * setting.pace, self.promises.check)
         self.promises.check()
 
     def _people(self) -> None:
-        draw = self.world.random
+        draw, setting = self.world.random, self.setting
         preempt = draw.random() < 0.8
-        count = draw.choice([1, 1, 2]) if self.kind == "mixed" else draw.choice([2, 2, 2, 3, 4, 5])
-        skews = draw.sample(range(0, 240, 20), count + 1)
+        count = draw.choice([1, 1, 2]) if self.kind == "mixed" else draw.choice([2, 2, 2, 2, 2, 3, 3, 4, 5])
+        skews = [setting.lowest_skew + setting.step * place for place in draw.sample(range(12), count + 1)]
         versions = (4, 6) if self.kind == "two families" else (4,)
         for number, skew in enumerate(skews[:count], start=1):
-            self.hosts.append(Host(self.world, self.segment, _vip(skew, preempt, versions), number))
+            self.hosts.append(Host(self.world, self.segment, _vip(setting, skew, preempt, versions), number))
         self.acquainted = draw.random() < 0.5
         if self.kind == "mixed":
             # Sometimes as good as one of ours: then ties are to be broken.
             skew = draw.choice([*skews, skews[-1]])
             digest = Digest(_PASSWORD, _VHID, [_ADDRESSES[4].ip])
-            vip = PeerVip(1, skew, draw.random() < 0.5, _VHID, digest)
+            vip = PeerVip(setting.advbase, skew, draw.random() < 0.5, _VHID, digest)
             make = draw.choice([Ucarp, Ucarp, OpenBsd, FreeBsd])
             self.peers.append(make(self.world, self.segment, vip, draw.choice([count + 1, 0x0100])))
         if self.acquainted:
@@ -102,7 +121,7 @@ class Schedule:
         for one in (*self.hosts, *self.peers):
             source = " and ".join(str(address) for address in one.sources.values())
             world.note(one.name, f"{source}, {one.vip.advbase}+{one.vip.advskew}/256 s, preempt {one.vip.preempt}")
-            world.after(draw.choice([0.0, draw.uniform(0, 5)]), one.start)
+            world.after(draw.choice([0.0, draw.uniform(0, 5) * self.setting.pace]), one.start)
 
 
 def explain(seed: int) -> str | None:
@@ -126,6 +145,21 @@ def tell(seed: int, last_seconds: float = _LAST_SECONDS, wordy: bool = True) -> 
     return False, world.story(world.now - last_seconds)
 
 
-def _vip(advskew: int, preempt: bool, versions: tuple[int, ...]) -> Vip:
+def _setting(kind: str, draw: random.Random) -> Setting:
+    if kind == "mixed":
+        return Setting(patient=22.0)  # a ucarp without a cable sleeps for 10 s, and then reads and counts slowly
+    if kind == "fast":
+        lowest = draw.choice([2, 5, 10, 26, 26, 64, 64, 128])
+        # As many advertisements as elsewhere take more time; but leases count whole seconds.
+        duration = min(15.0, 5.0 + 40 * lowest / 256)
+        return Setting(0, draw.choice([3, 3, 3, 4]), lowest, draw.choice([1, 4]), duration, 4.5, 0.3)
+    if kind == "alike" and draw.random() < 0.2:
+        advbase, dead_ratio = draw.choice([(1, 2), (1, 5), (2, 3)])
+        return Setting(advbase, dead_ratio, patient=4.0 * advbase * dead_ratio)
+    return Setting()
+
+
+def _vip(setting: Setting, advskew: int, preempt: bool, versions: tuple[int, ...]) -> Vip:
     addresses = tuple(_ADDRESSES[version] for version in versions)
-    return Vip("vip", "eth0", _VHID, addresses, _PASSWORD, 1, advskew, preempt, 3, None)
+    timing = (setting.advbase, advskew, preempt, setting.dead_ratio)
+    return Vip("vip", "eth0", _VHID, addresses, _PASSWORD, *timing, None)

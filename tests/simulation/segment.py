@@ -48,12 +48,13 @@ class Segment:
         self.reorder = 0.0
         self.longest_delay = LONGEST_DELAY
         self.lag = 0.0  # every packet takes up to so long, in seconds
+        self.forgers = 0  # so many send what nobody can tell from the truth
         self.ear: Callable[[bytes], None] | None = None  # somebody who hears every packet
 
     @property
     def disturbed(self) -> bool:
-        """Whether advertisements may be missing or much too late; those of one IP version alone are no loss."""
-        if self.loss or self.lag:
+        """Whether advertisements may be missing, false or late; that those of one IP version are missing is no loss."""
+        if self.loss or self.lag or self.forgers:
             return True
         cuts = self._cuts
         return bool(cuts) and any(not only or (a, b, 4 + 6 - only) in cuts for a, b, only in cuts)
@@ -81,6 +82,7 @@ class Segment:
         """End everything that is wrong."""
         self._cuts.clear()
         self.loss = self.duplication = self.reorder = self.lag = 0.0
+        self.forgers = 0
 
     def send(self, sender: Port, packet: bytes) -> None:
         """Carry a packet to every other port, or not."""
@@ -88,7 +90,7 @@ class Segment:
         version = datagram.source.version
         if self._world.wordy:
             self._world.note(sender.name, f"sends {_in_words(datagram)}")
-        if self.ear is not None:
+        if self.ear is not None and sender in self._ports:
             self.ear(packet)
         chance = self._world.random.random
         for port in self._ports:
