@@ -123,7 +123,7 @@ def election(data: bytes) -> None:
         elif kind % 8 == 3:
             machine.promote(now)
         elif kind % 8 == 4:
-            machine.answered(_PEER if first % 2 else None, now)
+            machine.answered(bool(first % 2), now)
         elif kind % 8 == 5:
             machine.opposed(_PEER, now)
         elif kind % 8 == 6:

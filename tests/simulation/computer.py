@@ -37,6 +37,11 @@ class Computer:
         return self.holds and self.powered and not self.suspended
 
     @property
+    def recognisable(self) -> bool:
+        """Whether it advertises from the MAC that the virtual address is at: ucarp does not, the others do."""
+        return True
+
+    @property
     def answers(self) -> bool:
         """Whether its kernel answers, by ARP or neighbour discovery: so it does when the daemon is frozen or dead."""
         return self.powered and not self.suspended and self.carrier and self.sending_works

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, Callable
 
 from carpd.actions import Action, Advertise, Announce, Ask, Changed, Hold, Release
@@ -336,13 +336,16 @@ class Host(Computer):
         elif isinstance(action, Announce):
             self.watcher.announced(self)
         elif isinstance(action, Ask):
-            self._ask(action.address)
+            self.segment.ask(self, self._answered)
 
-    def _ask(self, address: Address | None) -> None:
-        def answered() -> None:
-            self._tell(lambda speaker: speaker.machine.answered(address, self.clock()))
+    def _answered(self, sources: Collection[Address]) -> None:
+        """Hear that the computer with these addresses of its own has the virtual one."""
 
-        self.segment.ask(self, address, answered)
+        def take(speaker: Speaker) -> None:
+            master = speaker.machine.master
+            speaker.machine.answered(master is not None and master.source in sources, self.clock())
+
+        self._tell(take)
 
     def _send(self, packet: bytes) -> bool:
         left = self.emit(packet)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Callable, Protocol
 
 from carpd.packet import Address, Advertisement, Datagram
@@ -34,6 +34,10 @@ class Port(Protocol):
     @property
     def owns(self) -> bool:
         """Whether it has the virtual address."""
+
+    @property
+    def recognisable(self) -> bool:
+        """Whether it advertises from the MAC that the virtual address is at."""
 
 
 class Segment:
@@ -100,16 +104,17 @@ class Segment:
                 if not self.loss or chance() >= self.loss:
                     self._deliver(port, datagram)
 
-    def ask(self, asker: Port, address: Address | None, answered: Callable[[], None]) -> None:
-        """Ask who has an address, or None for the virtual one; call ``answered`` for each who says so, if any."""
-        version = address.version if address is not None else min(asker.sources)
+    def ask(self, asker: Port, answered: Callable[[Collection[Address]], None]) -> None:
+        """Ask who has the virtual address; call ``answered`` for each who says so, with its own addresses, if known."""
+        version = min(asker.sources)
+
+        def reach(port: Port) -> None:
+            if port.owns:
+                self._carry(port, asker, version, lambda: answered(port.sources.values() if port.recognisable else ()))
+
         for port in self._ports:
             if port is not asker:
-                self._carry(asker, port, version, lambda port=port: self._answer(asker, port, address, answered))  # type: ignore[misc]
-
-    def _answer(self, asker: Port, port: Port, address: Address | None, answered: Callable[[], None]) -> None:
-        if port.owns if address is None else address in port.sources.values():
-            self._carry(port, asker, address.version if address is not None else min(asker.sources), answered)
+                self._carry(asker, port, version, lambda port=port: reach(port))  # type: ignore[misc]
 
     def _carry(self, sender: Port, receiver: Port, version: int, arrive: Callable[[], None]) -> None:
         lost = self.loss and self._world.random.random() < self.loss

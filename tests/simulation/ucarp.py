@@ -50,6 +50,11 @@ class Ucarp(Peer):
         self._to_stop = self._to_step_down = False
 
     @property
+    def recognisable(self) -> bool:
+        """Its advertisements come from a MAC of their own, and the address is at the real one."""
+        return False
+
+    @property
     def sane(self) -> bool:
         """Whether it runs, is awake, can be heard and does not wait for its clock."""
         awake = self.running and not self.frozen and self.world.now >= self._blocked_until

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Union
 
-from .packet import Address
 from .records import dataclass
 from .transitions import State
 
@@ -40,9 +39,7 @@ class Announce:
 
 @dataclass(frozen=True)
 class Ask:
-    """Ask the segment who has an address, and call ``answered`` for each answer; None means our virtual addresses."""
-
-    address: Address | None
+    """Ask the segment who has the addresses, and call ``answered`` for each answer."""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from .packet import Address, Advertisement
+from .packet import Address, Advertisement, promised_interval
 from .records import dataclass
 
 # For so many of its intervals after its last advertisement, a better master counts for more than a worse one's claim.
@@ -26,7 +26,7 @@ class Heard:
     @property
     def interval(self) -> float:
         """The promised time between its advertisements, in seconds."""
-        return self.advbase + self.advskew / 256
+        return promised_interval(self.advbase, self.advskew)
 
     @property
     def rank(self) -> tuple[int, int, int]:

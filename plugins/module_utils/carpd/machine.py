@@ -165,18 +165,20 @@ class Machine:
         """Why the operator has put this host back, if so."""
         return self._standing.retirement
 
-    def answered(self, address: Address | None, now: float) -> None:
-        """Take note that another host has the address that was asked for."""
+    def answered(self, by_master: bool, now: float) -> None:
+        """Take note that another host says to have the addresses, and whether it is surely the master last heard."""
         self._notice_pause(now)
-        if address == self._missing(now):
-            self._silence.answer()
+        self._silence.answer(by_master)
 
     def opposed(self, source: Address, now: float) -> None:
         """Take note that somebody advertises for our vhid what we do not understand: another password, say."""
         self._notice_pause(now)
         self._opponent, self._opposed_at = source, now
-        if self.state is State.BACKUP:
-            self._silence.ask(now)
+
+    def is_unheard_of(self, now: float) -> bool:
+        """Tell whether the master has the addresses, as this host can see, but is not heard though it should be."""
+        silence = self._silence
+        return self.state is State.BACKUP and silence.answered_by_master and now > self._lease_ends_at()
 
     def opponent(self, now: float) -> Address | None:
         """Return who advertises for our vhid what we do not understand, as long as it goes on."""
@@ -214,7 +216,7 @@ class Machine:
         self._notice_pause(now)
         silence = self._silence
         if silence.asks(now):
-            self._actions.append(Ask(self._missing(now)))
+            self._actions.append(Ask())
         if now >= silence.ends_at:
             heard_nothing = f"no advertisement for {now - silence.since:.3f} s"
             self._apply(self._meaning_of_silence(now), now, silence.cut_short_by or heard_nothing)
@@ -317,10 +319,8 @@ class Machine:
         elif reaction is Reaction.LISTEN:
             interval = self._expected_interval()
             self._silence.begin(interval, self.timing.patience(interval, self.demotion), now)
-            if not self.timing.advbase or self.opponent(now):
-                self._silence.ask(now)
         elif reaction is Reaction.WAIT:
-            self._silence.prolong(self._lease_ends_at())
+            self._silence.prolong(now)
         elif reaction is Reaction.HURRY:
             self._silence.cut_short(HURRY_STEP * self.advskew, reason, now)
         elif reaction is Reaction.YIELD:
@@ -329,16 +329,17 @@ class Machine:
     def _expected_interval(self) -> float:
         return self.master.interval if self.master else self.timing.interval(self.advskew)
 
-    def _missing(self, now: float) -> Address | None:
-        """Whom a silent master is asked for by: its host, if that is known; else by the virtual addresses."""
-        return self.master.source if self.master and not self.opponent(now) else None
-
     def _meaning_of_silence(self, now: float) -> Event:
-        if self._silence.cut_short_by or not self._silence.answered:
+        """Tell a dead master from one that is only not heard.
+
+        Whose MAC is known as the master's may keep the addresses for as long as it answers. Anybody else may for as
+        long as a lease can last: there are routers that answer for addresses which nobody has.
+        """
+        silence = self._silence
+        if silence.cut_short_by or not silence.answered:
             return Event.SILENCE
-        if self.opponent(now):
-            return Event.OPPOSED
-        return Event.MUTE if now < self._lease_ends_at() else Event.SILENCE
+        is_master = silence.answered_by_master or self.opponent(now) is not None
+        return Event.HELD if is_master or now < self._lease_ends_at() else Event.SILENCE
 
     def _lease_ends_at(self) -> float:
         """Return when the addresses of a master have surely fallen that was last heard when the silence began."""

@@ -31,6 +31,11 @@ _TOS_LOW_DELAY = 0x10  # as ucarp and OpenBSD send it
 _DONT_FRAGMENT = 0x4000
 
 
+def promised_interval(advbase: int, advskew: int) -> float:
+    """Return the seconds between advertisements; nobody sends without a pause (OpenBSD ip_carp.c carp_send_ad)."""
+    return max(1, 256 * advbase + advskew) / 256
+
+
 class PacketError(Exception):
     """These bytes are not an advertisement that anyone should heed; ``reason`` is one short word for a counter."""
 
@@ -56,7 +61,7 @@ class Advertisement(NamedTuple):
     @property
     def interval(self) -> float:
         """The promised time until the sender's next advertisement, in seconds."""
-        return self.advbase + self.advskew / 256
+        return promised_interval(self.advbase, self.advskew)
 
     @property
     def is_bow_out(self) -> bool:
@@ -89,12 +94,16 @@ class Advertisement(NamedTuple):
 
 
 class Datagram(NamedTuple):
-    """An IP packet of protocol 112, of either family; ``ttl`` is the hop limit where it is IPv6."""
+    """An IP packet of protocol 112, of either family; ``ttl`` is the hop limit where it is IPv6.
+
+    ``mac`` is the Ethernet address that it came from, where that is known.
+    """
 
     source: Address
     destination: Address
     payload: bytes
     ttl: int = TTL
+    mac: bytes = b""
 
     @property
     def vhid(self) -> int | None:

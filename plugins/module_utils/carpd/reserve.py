@@ -64,6 +64,8 @@ class Reserve:
         os.makedirs(self._folder, mode=0o755, exist_ok=True)
         with open(self._path + ".new", "w", encoding="ascii") as file:
             file.write(f"{floor}\n")
+            file.flush()
+            os.fsync(file.fileno())  # a power cut that empties it may also take the time from the clock
         os.replace(self._path + ".new", self._path)
 
     def _note_saved(self, error: str) -> None:

@@ -51,8 +51,7 @@ class Event(Enum):
     TOLERATED = "tolerated"  # of a host that ranks below us, but that we may not preempt
     GOODBYE = "goodbye"  # of a host that leaves, or promises less than our patience asks for
     SILENCE = "silence"  # no advertisement for as long as our patience lasts
-    MUTE = "mute"  # the same, but the master's host answers: its addresses will fall when their lease ends
-    OPPOSED = "opposed"  # the same, but a peer that we do not understand advertises, and somebody has our addresses
+    HELD = "held"  # the same, but somebody else still has the addresses
     UNHEARD = "unheard"  # none of ours got out for so long that a peer may have taken over, or our guard gave up
     ADDRESS_LOST = "address lost"  # something else removed one of our addresses
     ADDRESS_REFUSED = "address refused"  # the kernel does not let us add one
@@ -74,7 +73,7 @@ class Reaction(Enum):
     HOLD = "hold"  # keep the addresses for a bounded time
     RELEASE = "release"  # remove the addresses
     LISTEN = "listen"  # begin to count the silence
-    WAIT = "wait"  # until the lease of a silent master has surely ended
+    WAIT = "wait"  # a little longer, and ask again
     HURRY = "hurry"  # shorten that count to next to nothing
     YIELD = "yield"  # do not preempt until we have been master again
 
@@ -113,8 +112,7 @@ TRANSITIONS: dict[tuple[State, Event], Transition] = {
         TOLERATED=Transition(_BACKUP, (_LISTEN,)),
         GOODBYE=Transition(_BACKUP, (Reaction.HURRY,)),
         SILENCE=Transition(_MASTER, (_CLAIM,)),
-        MUTE=Transition(_BACKUP, (Reaction.WAIT,)),
-        OPPOSED=Transition(_BACKUP, (_LISTEN,)),
+        HELD=Transition(_BACKUP, (Reaction.WAIT,)),
         FAULT=Transition(_FAULTY),
         STEP_DOWN=Transition(_BACKUP, (Reaction.YIELD,)),
         STOP=Transition(_ENDED),

@@ -60,6 +60,7 @@ class VirtualHost:
         self._requests = requests
         self._guard = guard
         self._guarded = False
+        self._masters_mac = b""  # that the last master's advertisements came from
         self._sign_anew_at = 0  # the sequence number at which the guard's goodbye gets old
         self._clock = clock
         self._tell = tell
@@ -131,15 +132,16 @@ class VirtualHost:
         refused = self._speaker.received(datagram, self._clock())
         if refused:
             self._complain(refused, datagram.source)
+        elif self._machine.master is not None and self._machine.master.source == datagram.source:
+            self._masters_mac = datagram.mac
         self._perform()
 
     def neighbour(self, neighbour: Neighbour) -> None:
-        """Take in that somebody else says to have an address that was asked for, or one of ours."""
-        ours = neighbour.address in [address.ip for address in self.vip.addresses]
-        if ours:
+        """Take in that somebody else says to have an address; only ours matter."""
+        if neighbour.address in [address.ip for address in self.vip.addresses]:
             self._rivals.claimed(neighbour, self._clock())
-        self._machine.answered(None if ours else neighbour.address, self._clock())
-        self._perform()
+            self._machine.answered(neighbour.mac == self._masters_mac, self._clock())
+            self._perform()
 
     def event(self, event: Event, reason: str) -> None:
         """Take in anything else that happened."""
@@ -279,8 +281,13 @@ class VirtualHost:
         }
 
     def _alarm(self) -> str:
-        opponent = self._machine.opponent(self._clock())
-        return f"{opponent} is alive, but different: see what is refused" if opponent else ""
+        now = self._clock()
+        opponent = self._machine.opponent(now)
+        if opponent:
+            return f"{opponent} is alive, but different: see what is refused"
+        if self._machine.is_unheard_of(now):
+            return "the master has the addresses, but its advertisements do not arrive: a firewall, or a switch?"
+        return ""
 
     def _mac_of_master(self) -> str:
         """Return who said last to have the first address; empty if nobody has."""
@@ -342,8 +349,6 @@ class VirtualHost:
             self.release()
         elif isinstance(action, Announce):
             self._announce()
-        elif action.address is not None:
-            self._ask(action.address, self._speaker.sources.get(action.address.version))
         else:
             self._probe(address.ip for address in self.vip.addresses)
 
@@ -401,14 +406,12 @@ class VirtualHost:
     def _probe(self, addresses: Iterable[Address]) -> None:
         """Ask who else has addresses of ours, without saying that we do."""
         for address in addresses:
-            self._ask(address, self._speaker.sources.get(6) if address.version == 6 else _NOBODY)
-
-    def _ask(self, target: Address, source: Address | None) -> None:
-        try:
-            if source is not None:
-                self.wires[target.version].ask(target, source)
-        except OSError as error:
-            self._complain("ask", error.strerror)
+            source = self._speaker.sources.get(6) if address.version == 6 else _NOBODY
+            try:
+                if source is not None:
+                    self.wires[address.version].ask(address, source)
+            except OSError as error:
+                self._complain("ask", error.strerror)
 
     def _complain(self, kind: str, about: object) -> None:
         """Log what goes wrong again and again, but each kind only now and then."""

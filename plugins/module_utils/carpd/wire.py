@@ -30,7 +30,6 @@ _ETHERTYPES = {4: ETH_P_IP, 6: ETH_P_IPV6}
 _PACKET_SIZE = 2048
 _READ_AT_ONCE = 64
 _IPV6_HDRINCL = 36
-_MOST_ASKED = 16  # addresses beside the watched ones whose answers are let in; a peer for each is plenty
 
 
 class Wire:
@@ -46,7 +45,6 @@ class Wire:
         self.mac = mac
         self.version = version
         self._watched: frozenset[Address] = frozenset()
-        self._asked: list[Address] = []
         self._sockets = ExitStack()
         self._unicast: socket.socket | None = None
         try:
@@ -78,19 +76,19 @@ class Wire:
 
         Not more than a flood can fill a moment with: the loop has timers to look after, and comes back.
         """
-        for packet in _packets(self._socket):
+        for packet, mac in _packets(self._socket):
             if self.version == 6 and packet[6:7] == bytes([ICMPV6]):
                 yield from self._known(read_neighbour_message(packet))
                 continue
             try:
-                yield Datagram.decode(packet)
+                yield Datagram.decode(packet)._replace(mac=mac)
             except PacketError as error:
                 yield error
 
     def read_ear(self) -> Iterator[Neighbour]:
         """Yield what ARP tells of the watched addresses and those that were asked for, as ``read`` does."""
         if self.ear is not None:
-            for packet in _packets(self.ear):
+            for packet, _mac in _packets(self.ear):
                 yield from self._known(read_arp(packet))
 
     def open_unicast(self) -> None:
@@ -124,9 +122,6 @@ class Wire:
 
         Raises OSError.
         """
-        if target not in self._watched and target not in self._asked:
-            self._asked = [*self._asked, target][-_MOST_ASKED:]
-            self._tune()
         frame = question(target, source, self.mac)
         self._socket.sendto(frame.payload, (self.name, frame.ethertype, 0, 0, frame.destination))
 
@@ -138,13 +133,10 @@ class Wire:
         attach(self.ear or self._socket, self._neighbour_filter())
 
     def _neighbour_filter(self) -> list[Line]:
-        addresses = self._watched.union(self._asked)
-        if self.version == 4:
-            return arp_filter(addresses)
-        return ipv6_filter(addresses)
+        return arp_filter(self._watched) if self.version == 4 else ipv6_filter(self._watched)
 
     def _known(self, neighbour: Neighbour | None) -> Iterator[Neighbour]:
-        if neighbour is not None and (neighbour.address in self._watched or neighbour.address in self._asked):
+        if neighbour is not None and neighbour.address in self._watched:
             yield neighbour
 
 
@@ -182,10 +174,12 @@ def _peer_of(packet: bytes) -> str:
     return socket.inet_ntop(socket.AF_INET6, packet[24:40])
 
 
-def _packets(sock: socket.socket) -> Iterator[bytes]:
+def _packets(sock: socket.socket) -> Iterator[tuple[bytes, bytes]]:
+    """Yield packets and the Ethernet addresses that they came from."""
     for _number in range(_READ_AT_ONCE):
         try:
-            yield sock.recv(_PACKET_SIZE)
+            packet, address = sock.recvfrom(_PACKET_SIZE)
+            yield packet, address[4]
         except BlockingIOError:
             return
         except OSError as error:

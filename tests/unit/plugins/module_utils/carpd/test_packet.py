@@ -37,6 +37,7 @@ DATAGRAMS_4, DATAGRAMS_6 = (
         destination=st.ip_addresses(v=version),
         payload=st.binary(max_size=100),
         ttl=BYTE,
+        mac=st.just(b""),  # no part of the packet
     )
     for version in (4, 6)
 )
@@ -144,6 +145,11 @@ class TestAdvertisement:
     )
     def test_bow_out(self, advbase: int, advskew: int, is_bow_out: bool) -> None:
         assert ADVERTISEMENT._replace(advbase=advbase, advskew=advskew).is_bow_out is is_bow_out
+
+
+def test_nobody_sends_without_a_pause() -> None:
+    assert ADVERTISEMENT._replace(advbase=0, advskew=0).interval == 1 / 256
+    assert ADVERTISEMENT._replace(advbase=2, advskew=64).interval == 2.25
 
 
 class TestIPv4:
