@@ -97,9 +97,9 @@ class Datagram(NamedTuple):
     ttl: int = TTL
 
     @property
-    def vhid(self) -> int | None:
-        """Which virtual host the packet seems to be about, unverified; None if it is too short to say."""
-        return self.payload[1] if len(self.payload) > 1 else None
+    def vhid(self) -> int:
+        """Which virtual host the packet seems to be about, unverified; 0, which is none, if it is too short to say."""
+        return self.payload[1] if len(self.payload) > 1 else 0
 
     def encode(self, identification: int = 0) -> bytes:
         """Return the whole IP packet, with the header that ucarp and OpenBSD send."""

@@ -284,3 +284,10 @@ class TestChecksum:
     def test_carries_are_added_until_none_is_left(self) -> None:
         assert checksum(b"\xff\xff" * 70000) == 0
         assert checksum(b"\xff\xff" * 70000 + b"\x00\x01") == 0xFFFE
+
+
+@pytest.mark.parametrize(
+    ("payload", "vhid"), [(ADVERTISEMENT.encode(), ADVERTISEMENT.vhid), (b"\x21\x07", 7), (b"\x21", 0)]
+)
+def test_what_a_packet_seems_to_be_about(payload: bytes, vhid: int) -> None:
+    assert Datagram(IPv4Address("10.0.0.1"), GROUPS[4], payload).vhid == vhid
