@@ -293,7 +293,8 @@ def overload(realtime: bool) -> None:
             for process in busy:
                 process.close()
         gains = [change for change in lab.owners.changes(pair.address, began) if change[0] < until and change[2] == "+"]
-        scheduled = os.sched_getscheduler(pair.preferred.worker) in (os.SCHED_FIFO, os.SCHED_RR)
+        policy = os.sched_getscheduler(pair.preferred.worker) & ~os.SCHED_RESET_ON_FORK
+        scheduled = policy in (os.SCHED_FIFO, os.SCHED_RR)
         return {
             "false takeovers": float(len(gains)),
             "overlap": lab.owners.overlap(pair.address, began, until),
