@@ -76,9 +76,12 @@ def ipv6(payload: bytes = b"payload!", **changed: int) -> bytes:
 
 
 def reference_checksum(data: bytes) -> int:
-    """The Internet checksum done another way: a number modulo 65535 is the one's complement sum of its words."""
-    remainder = int.from_bytes(data + b"\0" * (len(data) % 2), "big") % 0xFFFF
-    return 0xFFFF - (remainder or (0xFFFF if any(data) else 0))
+    """The Internet checksum done another way: word by word, and the carry is added again (RFC 1071, 1)."""
+    padded, total = data + bytes(len(data) % 2), 0
+    for at in range(0, len(padded), 2):
+        total += int.from_bytes(padded[at : at + 2], "big")
+        total = (total & 0xFFFF) + (total >> 16)
+    return 0xFFFF - total
 
 
 def reason(decode: object, data: bytes) -> str:
