@@ -30,6 +30,8 @@ HANDOVER = 0.05
 """Seconds for which a planned move may leave two owners: both answer then."""
 SILENCE = 1.0
 """Seconds: three intervals, and as much again and more for a busy machine."""
+DEFENCE = 3.5
+"""Seconds: so soon after a takeover a claim may be the old master's, and is believed to be a stranger's after three."""
 LEASE = 1.5
 """Seconds after which the kernel has taken an address away that nobody renews."""
 
@@ -411,7 +413,7 @@ def forged_standby(stage: Stage) -> None:
     stage.wait_owner("a")
 
 
-@fault("stranger claims the VIP by gratuitous ARP", 0.5, 0.0, 0)
+@fault("stranger claims the VIP by gratuitous ARP", DEFENCE, 0.0, 0)
 def stranger(stage: Stage) -> None:
     mac, address = stage.lab.mac("c").replace(":", ""), socket.inet_aton(stage.vip).hex()
     claim = f"ffffffffffff{mac}08060001080006040002{mac}{address}ffffffffffff{address}"
