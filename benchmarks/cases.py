@@ -22,6 +22,8 @@ FOR_GOOD = 3.0
 """Seconds after the takeover for which two owners are watched, where they may stay for ever."""
 NEVER = 5.0
 """Seconds after which what has not happened is called never."""
+CALM = 6.0
+"""Seconds after a takeover until nothing is announced any more."""
 BUSY = 8
 """Endless loops that an overloaded host runs."""
 LOOP = "while True: pass"
@@ -255,6 +257,7 @@ def footprint(scene: Scene) -> Values:
     daemon = scene.pair.preferred
     main, helpers = daemon.process.pid, children(daemon.process.pid)
     standby = scene.pair.standby.worker
+    time.sleep(CALM)
     before, began = processor_time(main, *helpers), time.monotonic()
     standby_before = processor_time(standby)
     time.sleep(scene.seconds)
@@ -293,7 +296,8 @@ def overload(realtime: bool) -> None:
             for process in busy:
                 process.close()
         gains = [change for change in lab.owners.changes(pair.address, began) if change[0] < until and change[2] == "+"]
-        scheduled = os.sched_getscheduler(pair.preferred.worker) in (os.SCHED_FIFO, os.SCHED_RR)
+        policy = os.sched_getscheduler(pair.preferred.worker) & ~os.SCHED_RESET_ON_FORK
+        scheduled = policy in (os.SCHED_FIFO, os.SCHED_RR)
         return {
             "false takeovers": float(len(gains)),
             "overlap": lab.owners.overlap(pair.address, began, until),

@@ -13,12 +13,29 @@ from collections.abc import Generator, Iterator
 
 import pytest
 from lab import Lab, Probe
+from ledger import Ledger
 from pairs import CarpdPair, StartProbe, carpd_pair
 
+LEDGER = pytest.StashKey[Ledger]()
 
-def pytest_configure() -> None:
+
+def pytest_configure(config: pytest.Config) -> None:
     """Make SIGTERM end the run as Ctrl-C does: through the fixtures, which remove the namespaces."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    config.stash[LEDGER] = Ledger()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Print what the faults have cost."""
+    if config.stash[LEDGER].entries:
+        terminalreporter.section("faults and their cost")
+        terminalreporter.write_line(config.stash[LEDGER].table())
+
+
+@pytest.fixture(scope="session")
+def ledger(pytestconfig: pytest.Config) -> Ledger:
+    """Where the cost of faults is noted down."""
+    return pytestconfig.stash[LEDGER]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

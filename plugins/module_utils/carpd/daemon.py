@@ -72,6 +72,7 @@ class Daemon:
         self._interfaces = Interfaces()
         self._wires = Wires(self._selector, self._read_wire)
         self._hosts: dict[str, VirtualHost] = {}
+        self._listeners: dict[tuple[Wire, int], list[VirtualHost]] = {}  # by wire and vhid
         self._closing: list[VirtualHost] = []
         self._pending: dict[str, Vip] = {}
         self._stopping = False
@@ -254,9 +255,11 @@ class Daemon:
     def _tidy_wires(self) -> None:
         """Keep what is used, and have it hear who says to have an address of its virtual hosts."""
         watched: dict[Wire, set[Address]] = {}
+        self._listeners = {}
         for host in self._everyone():
             for wire in host.wires.values():
                 watched.setdefault(wire, set()).update(address.ip for address in host.vip.addresses)
+                self._listeners.setdefault((wire, host.vip.vhid), []).append(host)
         self._wires.keep(watched)
         for wire, addresses in watched.items():
             try:
@@ -270,12 +273,12 @@ class Daemon:
                 continue  # VRRP shares the protocol number; whatever else it is, it is not ours
             if isinstance(one, Neighbour) and self._interfaces.is_ours(one.mac):
                 continue  # by another interface of this host, which answers for all its addresses
-            for host in self._everyone():
-                if isinstance(one, Neighbour):
+            if isinstance(one, Neighbour):
+                for host in self._everyone():
                     if wire in host.wires.values():
                         host.neighbour(one)
-                # Among very many virtual hosts, only the one that is meant looks any closer.
-                elif one.vhid in (host.vip.vhid, None) and wire in host.wires.values():
+            else:
+                for host in self._listeners.get((wire, one.vhid), ()):
                     host.received(one)
 
     def _read_watch(self) -> None:

@@ -106,9 +106,9 @@ class Datagram(NamedTuple):
     mac: bytes = b""
 
     @property
-    def vhid(self) -> int | None:
-        """Which virtual host the packet seems to be about, unverified; None if it is too short to say."""
-        return self.payload[1] if len(self.payload) > 1 else None
+    def vhid(self) -> int:
+        """Which virtual host the packet seems to be about, unverified; 0, which is none, if it is too short to say."""
+        return self.payload[1] if len(self.payload) > 1 else 0
 
     def encode(self, identification: int = 0) -> bytes:
         """Return the whole IP packet, with the header that ucarp and OpenBSD send."""
@@ -172,7 +172,7 @@ def checksum(data: bytes) -> int:
     """
     if len(data) % 2:
         data += b"\0"
-    total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
-    while total >> 16:
-        total = (total & 0xFFFF) + (total >> 16)
-    return ~total & 0xFFFF
+    # To add up words of 16 bits and the carries is to count modulo 0xFFFF, but that only zeros add up to zero. With one
+    # long number, that takes a fraction of the time.
+    number = int.from_bytes(data, "big")
+    return 0xFFFF - (number % 0xFFFF or (0xFFFF if number else 0))

@@ -41,6 +41,9 @@ else:
 
     class _Record:
         def __init__(self, *values, **named):
+            if len(values) == len(self._names) and not named:
+                self.__dict__.update(zip(self._names, values))  # what is made very often is made this way
+                return
             given = {**self._defaults, **dict(zip(self._names, values)), **named}
             twice = named.keys() & self._names[: len(values)]
             if twice or len(values) > len(self._names) or given.keys() != set(self._names):

@@ -27,6 +27,7 @@ from .paths import BROADCAST, UNICAST, Copy
 Arrival = Union[Datagram, Neighbour, PacketError]
 
 _ETHERTYPES = {4: ETH_P_IP, 6: ETH_P_IPV6}
+_GROUP_MACS = {version: group_mac(group) for version, group in GROUPS.items()}
 _PACKET_SIZE = 2048
 _READ_AT_ONCE = 64
 _IPV6_HDRINCL = 36
@@ -189,7 +190,7 @@ def _packets(sock: socket.socket) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _group_address(interface: str, version: int, path: str) -> tuple[str, int, int, int, bytes]:
-    destination = EVERYBODY if path == BROADCAST else group_mac(GROUPS[version])
+    destination = EVERYBODY if path == BROADCAST else _GROUP_MACS[version]
     return (interface, _ETHERTYPES[version], 0, 0, destination)
 
 

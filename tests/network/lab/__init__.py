@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from .carpd import Carpd, Vip
 from .daemon import Daemon, Pair
+from .impairment import CARP, MULTICAST, Impairment
 from .keepalived import Keepalived, KeepalivedOptions
 from .probe import Probe, Result
 from .process import DEADLINE, Process
@@ -18,10 +19,13 @@ from .segment import INTERFACE, Lab, with_prefix
 from .ucarp import Ucarp, UcarpOptions
 
 __all__ = [
+    "CARP",
     "DEADLINE",
     "INTERFACE",
+    "MULTICAST",
     "Carpd",
     "Daemon",
+    "Impairment",
     "Keepalived",
     "KeepalivedOptions",
     "Lab",

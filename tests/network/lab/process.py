@@ -9,7 +9,7 @@ import contextlib
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from .namespaces import Namespace
 from .recorder import Recorder
@@ -90,6 +90,15 @@ class Process:
         if self.running:
             self.send(signal.SIGTERM)
         return self.wait(timeout)
+
+    @contextlib.contextmanager
+    def unread(self) -> Iterator[None]:
+        """Let what it prints pile up in its pipe, until that is full and beyond."""
+        self._recorder.remove(self._pipe)
+        try:
+            yield
+        finally:
+            self._recorder.add(self._pipe, self._output)
 
     def close(self) -> None:
         """Make sure that it is gone, hard, and let go of its descriptors."""

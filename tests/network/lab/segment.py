@@ -77,12 +77,27 @@ class Lab:
     def _attach(self, label: str, number: int) -> Namespace:
         namespace = self._namespace(label)
         self.owners.watch(namespace)
+        self._plug_in(namespace, label, number)
+        return namespace
+
+    def _plug_in(self, namespace: Namespace, label: str, number: int) -> None:
         self.bridge.ip("link", "add", "name", label, "type", "veth", "peer", "name", INTERFACE, "netns", namespace.name)
         self.bridge.ip("link", "set", "dev", label, "master", BRIDGE, "up")
         namespace.ip("link", "set", INTERFACE, "up")
         for address in (NETWORK.format(number), NETWORK6.format(number)):
             namespace.ip("addr", "add", with_prefix(address), "dev", INTERFACE, "nodad")
-        return namespace
+
+    def remove_card(self, host: str) -> float:
+        """Pull the host's network card out; returns the time."""
+        now = self._mark(host, "card removed")
+        self.hosts[host].ip("link", "del", "dev", INTERFACE)
+        return now
+
+    def insert_card(self, host: str) -> None:
+        """Put another one in, with another MAC and the host's own addresses."""
+        self._mark(host, "card inserted")
+        self._plug_in(self.hosts[host], host, list(self.hosts).index(host) + 1)
+        self.wait_link(host)
 
     def __enter__(self) -> Lab:
         return self
@@ -185,7 +200,8 @@ class Lab:
         """What a boot does: no address but the host's own, and a link."""
         for cidr in self.hosts[host].addresses(INTERFACE):
             if cidr.split("/")[0] not in (self.source(host), self.source6(host)):
-                self.hosts[host].ip("addr", "del", cidr, "dev", INTERFACE)
+                with contextlib.suppress(RuntimeError):  # its lease has ended meanwhile
+                    self.hosts[host].ip("addr", "del", cidr, "dev", INTERFACE)
         self.heal(host)
         self.wait_link(host)
 

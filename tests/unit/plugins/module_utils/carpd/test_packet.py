@@ -77,9 +77,12 @@ def ipv6(payload: bytes = b"payload!", **changed: int) -> bytes:
 
 
 def reference_checksum(data: bytes) -> int:
-    """The Internet checksum done another way: a number modulo 65535 is the one's complement sum of its words."""
-    remainder = int.from_bytes(data + b"\0" * (len(data) % 2), "big") % 0xFFFF
-    return 0xFFFF - (remainder or (0xFFFF if any(data) else 0))
+    """The Internet checksum done another way: word by word, and the carry is added again (RFC 1071, 1)."""
+    padded, total = data + bytes(len(data) % 2), 0
+    for at in range(0, len(padded), 2):
+        total += int.from_bytes(padded[at : at + 2], "big")
+        total = (total & 0xFFFF) + (total >> 16)
+    return 0xFFFF - total
 
 
 def reason(decode: object, data: bytes) -> str:
@@ -290,3 +293,10 @@ class TestChecksum:
     def test_carries_are_added_until_none_is_left(self) -> None:
         assert checksum(b"\xff\xff" * 70000) == 0
         assert checksum(b"\xff\xff" * 70000 + b"\x00\x01") == 0xFFFE
+
+
+@pytest.mark.parametrize(
+    ("payload", "vhid"), [(ADVERTISEMENT.encode(), ADVERTISEMENT.vhid), (b"\x21\x07", 7), (b"\x21", 0)]
+)
+def test_what_a_packet_seems_to_be_about(payload: bytes, vhid: int) -> None:
+    assert Datagram(IPv4Address("10.0.0.1"), GROUPS[4], payload).vhid == vhid
