@@ -241,6 +241,7 @@ class Daemon:
                     self._requests.switch(made.ifindex, False)
             if host.wires != wires or host.sources != sources:
                 host.attach(link, wires, sources, made)
+            host.renew(link)
         self._tidy_wires()
         self._judge()
 

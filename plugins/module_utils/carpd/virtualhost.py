@@ -130,6 +130,14 @@ class VirtualHost:
             self.event(Event.UP, f"{link.name} is ready")
         self._resumes = False
 
+    def renew(self, link: Link) -> None:
+        """Take note of what has changed about the interface in use."""
+        old, self._link = self._link, link
+        if old is not None and old.mac != link.mac and self._made is None and self.state.holds:
+            _log.info("%s: %s has the MAC %s now", self.vip.name, link.name, link.mac.hex(":"))
+            # For the neighbours the addresses are lost: they are to be announced as often as after a takeover.
+            self.event(Event.ADDRESS_LOST, f"{link.name} has another MAC")
+
     def detach(self, obstacle: str) -> None:
         """Stop taking part, because of the obstacle."""
         if obstacle == self.obstacle:

@@ -269,6 +269,42 @@ class TestVirtualMac:
         assert world.details("announce4")[-1] == ("172.17.0.73", "carp3-1")
 
 
+class TestAnotherMac:
+    OTHER = ETH1._replace(mac=bytes.fromhex("020000000099"))
+
+    def test_it_is_announced_as_after_a_takeover(self, world: World, caplog: pytest.LogCaptureFixture) -> None:
+        host = master(world)
+        end = world.now + 10
+        while host.next_timer() <= end:
+            world.now = host.next_timer()
+            host.due()
+        world.take()
+        host.renew(ETH1)
+        assert world.take() == []
+        host.renew(self.OTHER)
+        world.now += 1
+        while host.next_timer() <= world.now:
+            host.due()
+        assert world.details("announce4")[:2] == [("172.17.0.74",), ("172.17.0.73",)]
+        assert host.state is State.MASTER
+        assert caplog.messages[-1] == "smtp: eth1 has the MAC 02:00:00:00:00:99 now"
+
+    def test_on_a_backup_there_is_nothing_to_announce(self, world: World) -> None:
+        host = make(world)
+        attach(world, host)
+        host.renew(self.OTHER)
+        assert world.done == []
+
+    def test_addresses_with_a_mac_of_their_own_keep_it(self, world: World) -> None:
+        host = make(world, vip(virtual_mac=True))
+        host.attach(ETH1, {4: Wire(world, 4)}, {4: OWN}, TestVirtualMac.MADE)
+        world.now = host.next_timer()
+        host.due()
+        world.take()
+        host.renew(self.OTHER)
+        assert world.take() == []
+
+
 class TestGivingUp:
     def test_an_obstacle(self, world: World, caplog: pytest.LogCaptureFixture) -> None:
         host = master(world)
