@@ -34,6 +34,7 @@ options:
         lengths.
       - C(hosts) are the hosts that share it, the preferred one first, if that is not O(hosts).
       - C(advskew) may be a dictionary with a number for each host.
+      - C(peers) may be C(inventory), for the other hosts' own addresses in the networks of the virtual ones.
       - Other keys are the options of M(failover.carp.vip#module).
     type: list
     elements: dict

@@ -107,6 +107,9 @@ options:
       routed_peers:
         description: Whether advertisements from O(vips[].peers) are heard that passed a router.
         type: bool
+      virtual_mac:
+        description: Whether the addresses have a MAC of their own, which all hosts must agree on.
+        type: bool
       group:
         description: A name. Virtual IPs of one group move together.
         type: str
@@ -480,6 +483,7 @@ def main() -> None:
                     "peers": {"type": "list", "elements": "str"},
                     "paths": {"type": "list", "elements": "str"},
                     "routed_peers": {"type": "bool"},
+                    "virtual_mac": {"type": "bool"},
                     "group": {"type": "str"},
                     "known_peers": {"type": "list", "elements": "str"},
                     "accept_password": {"type": "str", "no_log": True},

@@ -19,6 +19,9 @@ WHERE = "carp_vips"
 # What an entry may say beside the options of a [vip] section.
 OWN_KEYS = ("name", "hosts")
 
+# What peers may say instead of addresses.
+FROM_INVENTORY = "inventory"
+
 # Stand in for an option that something was said about already, so that all others are still checked.
 PLACEHOLDERS: dict[str, object] = {"interface": "wrong", "addresses": "192.0.2.1/24", "vhid": 1, "advskew": 1}
 
@@ -55,6 +58,7 @@ class Entry:
             known.pop(option, None)
         self._options = known
         self._find_place()
+        self._find_peers()
         self._find_vhid()
         self._find_advskew()
         self._options.update({key: value for key, value in PLACEHOLDERS.items() if key in self._faulty})
@@ -114,6 +118,31 @@ class Entry:
             complete.append(text if "/" in text else f"{text}/{places[0].prefix}")
         self._options["interface"] = interface or PLACEHOLDERS["interface"]
         self._options["addresses"] = complete
+
+    def _find_peers(self) -> None:
+        """Find the other hosts' own addresses in the networks of the virtual ones, if the inventory shall tell."""
+        if self._options.get("peers") not in (FROM_INVENTORY, [FROM_INVENTORY]):
+            return
+        texts = [address for address in map(networks.bare, address_texts(self._options.get("addresses"))) if address]
+        # One of each IP version that the virtual host speaks.
+        wanted = list({":" in address: address for address in reversed(texts)}.values())
+        found: list[str] = []
+        for name in self._members:
+            if name == self._host:
+                continue
+            own = self._hosts.get(name, Host()).own_addresses
+            for address in wanted:
+                places = networks.locate(address, own)
+                if len(places) == 1:
+                    found.append(places[0].address)
+                else:
+                    has = f"it has {listed(places)}" if places else "none is known"
+                    self._problem(
+                        "peers",
+                        f"peers = {FROM_INVENTORY}: {name} needs one address in the network of {address}, and {has};"
+                        " gather its facts, or list the peers",
+                    )
+        self._options["peers"] = found
 
     def _outside(self, address: str, own: list[networks.HostAddress], interface: str | None) -> None:
         here = [known for known in own if interface in (None, known.interface) and known.like(address)]

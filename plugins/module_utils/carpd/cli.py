@@ -170,15 +170,24 @@ def _run(path: str, config: Config, runtime_dir: str, state_dir: str, sentry: Se
 
 
 def _release(config: Config) -> int:
-    """Remove what has a lease only: a permanent address of the same number was never the daemon's."""
+    """Remove what has a lease only: a permanent address of the same number was never the daemon's.
+
+    Interfaces that were made for virtual MACs go as a whole.
+    """
     from contextlib import closing
 
+    from .homes import name_of
     from .netlink import Requests
 
     ours = {(vip.interface, address.ip) for vip in config.vips for address in vip.addresses}
     try:
         with closing(Requests()) as requests:
-            names = {link.ifindex: link.name for link in requests.links()}
+            links = requests.links()
+            names = {link.ifindex: link.name for link in links}
+            made = {name_of(vip, link) for vip in config.vips for link in links if link.name == vip.interface}
+            for link in links:
+                if link.name in made:
+                    requests.remove_link(link.ifindex)
             for there in requests.addresses():
                 if there.leased and (names.get(there.ifindex), there.address.ip) in ours:
                     requests.release(there.ifindex, [there.address])

@@ -79,6 +79,7 @@ class Vip:
     peers: tuple[Address, ...] = ()
     paths: tuple[str, ...] = (MULTICAST,)
     routed_peers: bool = False
+    virtual_mac: bool = False
 
     @property
     def versions(self) -> list[int]:

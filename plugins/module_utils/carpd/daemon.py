@@ -24,6 +24,7 @@ from .events import dispatch
 from .groups import Member, share
 from .guard import Guard
 from .health import Health
+from .homes import Homes
 from .hooks import Hooks
 from .interfaces import Interfaces, Obstacle
 from .neighbours import Neighbour
@@ -70,6 +71,7 @@ class Daemon:
         self._requests = Requests()
         self._watch = Watch()
         self._interfaces = Interfaces()
+        self._homes = Homes(self._requests, self._interfaces)
         self._wires = Wires(self._selector, self._read_wire)
         self._hosts: dict[str, VirtualHost] = {}
         self._listeners: dict[tuple[Wire, int], list[VirtualHost]] = {}  # by wire and vhid
@@ -225,15 +227,22 @@ class Daemon:
             try:
                 link, sources = self._interfaces.usable(host.vip, virtual, host.holds)
                 wires = self._open_wires(link, host.vip)
+                made = self._make_home(link, host.vip)
             except Obstacle as obstacle:
                 host.detach(str(obstacle))
                 continue
             if any(wires.get(version) is not wire for version, wire in host.wires.items() if version in wires):
                 host.detach(f"{link.name} was replaced")
+            if host.made is not None and made is not None and host.made.ifindex != made.ifindex:
+                host.detach(f"{made.name} was replaced")
             if not host.wires and not host.holds:
                 self._clear_left_over(host, link)
+                if made is not None:
+                    self._clear_left_over(host, made)
+                    self._requests.switch(made.ifindex, False)
             if host.wires != wires or host.sources != sources:
-                host.attach(link, wires, sources)
+                host.attach(link, wires, sources, made)
+            host.renew(link)
         self._tidy_wires()
         self._judge()
 
@@ -252,6 +261,13 @@ class Daemon:
         except OSError as error:
             raise Obstacle(f"{link.name} cannot be used: {error.strerror}") from error
 
+    def _make_home(self, link: Link, vip: Vip) -> Link | None:
+        """Return the interface that is made for the addresses of a virtual host, if it wants one."""
+        try:
+            return self._homes.of(vip, link) if vip.virtual_mac else None
+        except OSError as error:
+            raise Obstacle(f"no interface with a virtual MAC can be made on {link.name}: {error.strerror}") from error
+
     def _tidy_wires(self) -> None:
         """Keep what is used, and have it hear who says to have an address of its virtual hosts."""
         watched: dict[Wire, set[Address]] = {}
@@ -261,6 +277,7 @@ class Daemon:
                 watched.setdefault(wire, set()).update(address.ip for address in host.vip.addresses)
                 self._listeners.setdefault((wire, host.vip.vhid), []).append(host)
         self._wires.keep(watched)
+        self._homes.keep([host.vip.name for host in self._everyone() if host.vip.virtual_mac])
         for wire, addresses in watched.items():
             try:
                 wire.watch(addresses)
@@ -410,6 +427,7 @@ class Daemon:
             self._hooks.leave()
             self._background.leave()
         self._wires.keep([])
+        self._homes.keep([])
         self._watch.close()
         self._requests.close()
         self._selector.close()

@@ -15,7 +15,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING, NamedTuple
 
 from .config import Vip
-from .netlink import Link, removal
+from .netlink import Link, removal, switching_off
 from .paths import Copy
 from .sentry import Sentry
 from .wire import address_of
@@ -62,9 +62,14 @@ class Guard:
         """Show that the daemon works, and will show it again until then, which is within the patience."""
         self.sentry.beat(until)
 
-    def hold(self, vip: Vip, link: Link, bow_outs: Collection[Copy], patience: float) -> None:
-        """Tell that the addresses of a virtual host are here now, and which packets say goodbye for them."""
-        removals = [removal(link.ifindex, address) for address in vip.addresses]
+    def hold(self, vip: Vip, link: Link, bow_outs: Collection[Copy], patience: float, made: Link | None = None) -> None:
+        """Tell that the addresses of a virtual host are here now, and which packets say goodbye for them.
+
+        ``made`` is the interface that was made for the addresses, if so.
+        """
+        removals = [removal((made or link).ifindex, address) for address in vip.addresses]
+        if made is not None:
+            removals.append(switching_off(made.ifindex))
         goodbyes = [(address_of(link.name, copy), copy.packet) for copy in bow_outs]
         self._duties[vip.name] = (patience, removals, goodbyes)
         self.sentry.tell(vip.name, self._duties[vip.name])

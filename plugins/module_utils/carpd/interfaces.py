@@ -54,7 +54,7 @@ class Interfaces:
         the virtual host has its addresses now; else one that has no lease is somebody else's doing.
         Raises Obstacle, with what is missing.
         """
-        link = next((link for link in self._links.values() if link.name == vip.interface), None)
+        link = self.find(vip.interface)
         if link is None:
             raise Obstacle(f"there is no interface {vip.interface}")
         if not link.running:
@@ -67,9 +67,13 @@ class Interfaces:
         own = [there.address for there in present if there.address.ip not in virtual]
         return link, {version: _source(version, vip, link, own) for version in vip.versions}
 
+    def find(self, name: str) -> Link | None:
+        """Return the interface of this name, if there is one."""
+        return next((link for link in self._links.values() if link.name == name), None)
+
     def is_ours(self, mac: bytes) -> bool:
-        """Tell whether an interface of this host has this MAC."""
-        return any(link.mac == mac for link in self._links.values())
+        """Tell whether an interface of this host that is up has this MAC."""
+        return any(link.running and link.mac == mac for link in self._links.values())
 
     def left_over(self, vip: Vip, link: Link) -> list[AddressThere]:
         """Return those of the virtual host's addresses that a dead daemon left on the interface."""

@@ -14,7 +14,7 @@ import select
 import socket
 import struct
 import time
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import closing
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 from typing import NamedTuple
@@ -28,12 +28,15 @@ _CACHEINFO = struct.Struct("=IIII")
 _ATTRIBUTE = struct.Struct("=HH")
 
 _NLMSG_ERROR, _NLMSG_DONE, _NLMSG_OVERRUN = 2, 3, 4
-_RTM_NEWLINK, _RTM_DELLINK, _RTM_GETLINK = 16, 17, 18
+_RTM_NEWLINK, _RTM_DELLINK, _RTM_GETLINK, _RTM_SETLINK = 16, 17, 18, 19
 _RTM_NEWADDR, _RTM_DELADDR, _RTM_GETADDR = 20, 21, 22
 _REQUEST, _ACK, _DUMP = 0x1, 0x4, 0x300
-_CREATE, _REPLACE = 0x400, 0x100
+_CREATE, _REPLACE, _EXCLUSIVE = 0x400, 0x100, 0x200
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_CACHEINFO = 1, 2, 6
-_IFLA_ADDRESS, _IFLA_IFNAME = 1, 3
+_IFA_FLAGS, _NO_PREFIX_ROUTE = 8, 0x200
+_IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_LINK, _IFLA_LINKINFO, _IFLA_AF_SPEC = 1, 3, 5, 18, 26
+_INFO_KIND, _INFO_DATA, _MACVLAN_MODE, _PRIVATE = 1, 2, 1, 1
+_INET_CONF, _INET6_ADDR_GEN_MODE, _GENERATE_NONE = 1, 8, 1
 _IFF_UP, _IFF_RUNNING = 0x1, 0x40
 _GROUP_LINK, _GROUP_IPV4_ADDRESS, _GROUP_IPV6_ADDRESS = 0x1, 0x10, 0x100
 _NO_DAD = 0x02  # IFA_F_NODAD: a takeover cannot wait for two seconds of duplicate address detection
@@ -87,25 +90,27 @@ class Requests:
         self._socket.bind((0, 0))
         self._sequence = 0
 
-    def hold(self, ifindex: int, addresses: Iterable[Interface], lease: int) -> None:
+    def hold(self, ifindex: int, addresses: Iterable[Interface], lease: int, routed: bool = True) -> None:
         """Add the addresses to the interface, or renew them, for ``lease`` seconds (1 or more).
 
-        Raises OSError with the kernel's reason, such as EPERM or ENODEV.
+        Unless ``routed``, the way to their network does not lead by this interface. Raises OSError with the kernel's
+        reason, such as EPERM or ENODEV.
         """
         for address in addresses:
             # Never preferred where that counts: no IPv6 connection of this host's own shall come from the address.
             preferred = lease if address.version == 4 else 0
             lifetime = _attribute(_IFA_CACHEINFO, _CACHEINFO.pack(preferred, lease, 0, 0))
-            self._ask(_RTM_NEWADDR, _CREATE | _REPLACE, _named(ifindex, address) + lifetime)
+            flags = b"" if routed else _attribute(_IFA_FLAGS, struct.pack("=I", _NO_PREFIX_ROUTE | _flags(address)))
+            self._ask(_RTM_NEWADDR, _CREATE | _REPLACE, _named(ifindex, address) + lifetime + flags)
 
-    def add(self, ifindex: int, addresses: Collection[Interface], lease: int) -> None:
+    def add(self, ifindex: int, addresses: Collection[Interface], lease: int, routed: bool = True) -> None:
         """Add the addresses as ``hold`` does, and return when they answer, after 50 ms at the latest."""
         missing = {address for address in addresses if address.version == 6}
         if not missing:
-            self.hold(ifindex, addresses, lease)
+            self.hold(ifindex, addresses, lease, routed)
             return
         with closing(Watch(_GROUP_IPV6_ADDRESS)) as watch:
-            self.hold(ifindex, addresses, lease)
+            self.hold(ifindex, addresses, lease, routed)
             deadline = time.monotonic() + _SETTLING_TIME
             while missing and select.select([watch], [], [], max(0.0, deadline - time.monotonic()))[0]:
                 for notice in watch.read():
@@ -127,6 +132,47 @@ class Requests:
             else:
                 removed.append(address)
         return removed
+
+    def make_macvlan(self, name: str, parent: int, mac: bytes) -> int:
+        """Make an interface beside another one, with a MAC of its own and no link-local address; return its number.
+
+        It is down. Raises OSError with the kernel's reason.
+        """
+        mode = _attribute(_MACVLAN_MODE, struct.pack("=I", _PRIVATE))
+        kind = _attribute(_INFO_KIND, b"macvlan") + _attribute(_INFO_DATA, mode)
+        wanted = _attribute(_IFLA_IFNAME, name.encode() + b"\0") + _attribute(_IFLA_ADDRESS, mac)
+        wanted += _attribute(_IFLA_LINK, struct.pack("=i", parent)) + _attribute(_IFLA_LINKINFO, kind)
+        self._ask(_RTM_NEWLINK, _CREATE | _EXCLUSIVE, _numbered(0) + wanted)
+        index = socket.if_nametoindex(name)
+        none = _attribute(_INET6_ADDR_GEN_MODE, bytes([_GENERATE_NONE]))
+        try:
+            self._ask(_RTM_SETLINK, 0, _numbered(index) + _attribute(_IFLA_AF_SPEC, _attribute(socket.AF_INET6, none)))
+        except OSError as error:
+            if error.errno != errno.EAFNOSUPPORT:  # a host without IPv6
+                raise
+        return index
+
+    def configure(self, ifindex: int, values: Mapping[int, int]) -> None:
+        """Set what else is in /proc/sys/net/ipv4/conf, by the numbers of linux/ip.h. Raises OSError."""
+        conf = b"".join(_attribute(key, struct.pack("=I", value)) for key, value in values.items())
+        family = _attribute(socket.AF_INET, _attribute(_INET_CONF, conf))
+        self._ask(_RTM_SETLINK, 0, _numbered(ifindex) + _attribute(_IFLA_AF_SPEC, family))
+
+    def switch(self, ifindex: int, on: bool) -> None:
+        """Switch an interface on or off; that it is gone is no failure if it shall be off. Raises OSError."""
+        try:
+            self._ask(_RTM_SETLINK, 0, _numbered(ifindex, _IFF_UP if on else 0, _IFF_UP))
+        except OSError as error:
+            if on or error.errno != errno.ENODEV:
+                raise
+
+    def remove_link(self, ifindex: int) -> None:
+        """Remove an interface; that it is gone already is no failure. Raises OSError."""
+        try:
+            self._ask(_RTM_DELLINK, 0, _numbered(ifindex))
+        except OSError as error:
+            if error.errno != errno.ENODEV:
+                raise
 
     def links(self) -> list[Link]:
         """Return all interfaces."""
@@ -256,8 +302,21 @@ def removal(ifindex: int, address: Interface) -> bytes:
     return _request(_RTM_DELADDR, _REQUEST | _ACK, 1, _named(ifindex, address))
 
 
+def switching_off(ifindex: int) -> bytes:
+    """Return the request that switches an interface off, as ``removal`` does."""
+    return _request(_RTM_SETLINK, _REQUEST | _ACK, 1, _numbered(ifindex, 0, _IFF_UP))
+
+
 def _request(kind: int, flags: int, sequence: int, payload: bytes) -> bytes:
     return _NLMSG.pack(_NLMSG.size + len(payload), kind, flags, sequence, 0) + payload
+
+
+def _numbered(ifindex: int, flags: int = 0, change: int = 0) -> bytes:
+    return _IFINFOMSG.pack(socket.AF_UNSPEC, 0, ifindex, flags, change)
+
+
+def _flags(address: Interface) -> int:
+    return _NO_DAD if address.version == 6 else 0
 
 
 def _named(ifindex: int, address: Interface) -> bytes:

@@ -503,6 +503,14 @@ VIP_OPTIONS = _table(
         "segment, which their TTL proves.",
         _boolean,
     ),
+    Option(
+        "virtual_mac",
+        "no",
+        "yes or no",
+        "Whether the addresses have a MAC of their own, 00:00:5e:00:01 and the vhid, on an interface that carpd makes, "
+        "so that no neighbour has to learn anything when they move. All hosts must agree. Hypervisors must permit it.",
+        _boolean,
+    ),
 )
 
 CHECK_OPTIONS = _table(

@@ -60,9 +60,14 @@ class Rivals:
         self._announced_at = -math.inf
         self._next = math.inf
 
-    def took_over(self, addresses: list[Address], now: float) -> None:
-        """Begin to watch: this host is master now."""
-        self._addresses, self._master_since, self._asked, self._next = addresses, now, False, now
+    def took_over(self, addresses: list[Address], now: float, patiently: bool = False) -> None:
+        """Begin to watch: this host is master now.
+
+        ``patiently`` asks only after the time of grace. If the addresses have a MAC of their own, an answer of the old
+        master would tell the switches that this MAC is still there.
+        """
+        self._addresses, self._master_since, self._asked = addresses, now, False
+        self._next = now + GRACE_TIME if patiently else now
         self._announced_at = -math.inf
 
     def gave_up(self) -> None:

@@ -131,7 +131,7 @@ def failback_of(vip: Vip) -> Failback:
 def same_identity(old: Vip, new: Vip) -> bool:
     """Tell whether a changed virtual host can go on in place.
 
-    All but its place and its number may change: a change of the password or the addresses is made in steps, in each of
-    which the hosts understand each other, and none of which may move the addresses.
+    All but its place, its number and its kind of MAC may change: a change of the password or the addresses is made in
+    steps, in each of which the hosts understand each other, and none of which may move the addresses.
     """
-    return (old.interface, old.vhid) == (new.interface, new.vhid)
+    return (old.interface, old.vhid, old.virtual_mac) == (new.interface, new.vhid, new.virtual_mac)

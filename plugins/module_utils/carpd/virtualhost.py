@@ -9,11 +9,13 @@ import logging
 import math
 from collections.abc import Callable, Iterable, Mapping
 from ipaddress import IPv4Address
+from threading import Thread
 from typing import Any
 
 from .actions import Action, Advertise, Announce, Changed, Hold, Release
 from .config import Vip
 from .guard import Guard, Turns
+from .homes import switch_off
 from .neighbours import Neighbour
 from .netlink import Link, Requests
 from .news import ALARM, DEMOTION, STATE, News, nobody
@@ -68,6 +70,8 @@ class VirtualHost:
         self._speaker = Speaker(vip, sequence, clock())
         self._machine = self._speaker.machine
         self._link: Link | None = None
+        self._made: Link | None = None  # the interface that was made for the addresses, if so
+        self._switching: Thread | None = None  # that interface off
         self.wires: dict[int, Wire] = {}  # by IP version; none while there is an obstacle
         self._complained: dict[str, float] = {}
         self._verdict = Verdict()
@@ -94,7 +98,13 @@ class VirtualHost:
     @property
     def ifindex(self) -> int | None:
         """The number of the interface in use, or None while there is an obstacle."""
-        return self._link.ifindex if self._link else None
+        home = self._made or self._link
+        return home.ifindex if home else None
+
+    @property
+    def made(self) -> Link | None:
+        """The interface that was made for the addresses, if so."""
+        return self._made
 
     @property
     def sources(self) -> dict[int, Address]:
@@ -105,18 +115,29 @@ class VirtualHost:
         """Return when ``due`` wants to be called."""
         return self._next_timer
 
-    def attach(self, link: Link, wires: dict[int, Wire], sources: dict[int, Address]) -> None:
-        """Begin to take part, or go on with other source addresses."""
+    def attach(self, link: Link, wires: dict[int, Wire], sources: dict[int, Address], made: Link | None = None) -> None:
+        """Begin to take part, or go on with other source addresses.
+
+        ``made`` is the interface that was made for the addresses, if so.
+        """
         self._guarded = False  # the goodbye has the source address in it
         if self.obstacle:
             own = " and ".join(str(source) for source in sources.values())
             _log.info("%s: %s is ready, advertising from %s", self.vip.name, link.name, own)
-        self._link, self.wires, self._speaker.sources, self.obstacle = link, wires, sources, ""
+        self._link, self._made, self.wires, self._speaker.sources, self.obstacle = link, made, wires, sources, ""
         if self._resumes:
             self.event(Event.RESUME, "the daemon's program was loaded anew")
         else:
             self.event(Event.UP, f"{link.name} is ready")
         self._resumes = False
+
+    def renew(self, link: Link) -> None:
+        """Take note of what has changed about the interface in use."""
+        old, self._link = self._link, link
+        if old is not None and old.mac != link.mac and self._made is None and self.state.holds:
+            _log.info("%s: %s has the MAC %s now", self.vip.name, link.name, link.mac.hex(":"))
+            # For the neighbours the addresses are lost: they are to be announced as often as after a takeover.
+            self.event(Event.ADDRESS_LOST, f"{link.name} has another MAC")
 
     def detach(self, obstacle: str) -> None:
         """Stop taking part, because of the obstacle."""
@@ -125,7 +146,7 @@ class VirtualHost:
         _log.warning("%s: %s", self.vip.name, obstacle)
         self.obstacle, self._resumes = obstacle, False
         self.event(Event.DOWN, obstacle)
-        self._link, self.wires = None, {}
+        self._link, self._made, self.wires = None, None, {}
 
     def received(self, datagram: Datagram) -> None:
         """Take in what arrived on a wire."""
@@ -187,6 +208,8 @@ class VirtualHost:
         if self._link is None:
             return
         self._remove(self.vip.addresses)
+        if self._made is not None:
+            self._switching = switch_off(self._made)
         self._guard.release(self.vip.name)
         self._guarded = False
 
@@ -335,7 +358,8 @@ class VirtualHost:
         if isinstance(action, Changed):
             _log.info("%s: %s -> %s: %s", self.vip.name, action.old.value, action.new.value, action.reason)
             if action.new is State.MASTER:
-                self._rivals.took_over([address.ip for address in self.vip.addresses], self._clock())
+                addresses = [address.ip for address in self.vip.addresses]
+                self._rivals.took_over(addresses, self._clock(), patiently=self.vip.virtual_mac)
             elif action.old is State.MASTER:
                 self._rivals.gave_up()
             self._tell(News(STATE, self.vip.name, action.old.value, action.new.value, action.reason))
@@ -369,26 +393,31 @@ class VirtualHost:
         return copies(packets.values(), self.vip.paths, self.vip.peers)
 
     def _hold(self, link: Link, lease: int) -> None:
-        hold = self._requests.hold if self._guarded else self._requests.add
-        if not self._guarded or self._speaker.sequence >= self._sign_anew_at:
-            self._guard.hold(self.vip, link, self._copies(self._speaker.goodbyes()), lease * _GUARD_PATIENCE)
+        made, begins = self._made, not self._guarded
+        if begins or self._speaker.sequence >= self._sign_anew_at:
+            self._guard.hold(self.vip, link, self._copies(self._speaker.goodbyes()), lease * _GUARD_PATIENCE, made)
             self._guarded, self._sign_anew_at = True, self._speaker.sequence + AHEAD // 2
         try:
-            hold(link.ifindex, self.vip.addresses, lease)
+            if begins and made is not None:
+                if self._switching is not None:
+                    self._switching.join()
+                self._requests.switch(made.ifindex, True)
+            hold = self._requests.add if begins else self._requests.hold
+            hold((made or link).ifindex, self.vip.addresses, lease, made is None)
         except OSError as error:
             self._complain("hold", error.strerror)
             self._machine.event(Event.ADDRESS_REFUSED, self._clock(), f"no address could be added: {error.strerror}")
 
     def _remove(self, addresses: Iterable[Interface]) -> None:
         try:
-            self._requests.release(self._link.ifindex if self._link else 0, addresses)
+            self._requests.release(self.ifindex or 0, addresses)
         except OSError as error:
             _log.error("%s: the addresses could not be removed: %s", self.vip.name, error.strerror)
 
     def _announce(self) -> None:
         for address in self.vip.addresses:
             try:
-                self.wires[address.version].announce(address.ip)
+                self.wires[address.version].announce(address.ip, self._made)
             except OSError as error:
                 self._complain("announce", error.strerror)
 

@@ -21,6 +21,7 @@ from typing import Union
 from .announce import ETH_P_ARP, ETH_P_IP, ETH_P_IPV6, EVERYBODY, ICMPV6, announcements, group_mac
 from .filters import NOTHING, Line, arp_filter, attach, carp_filter, ipv6_filter
 from .neighbours import Neighbour, question, read_arp, read_neighbour_message
+from .netlink import Link
 from .packet import GROUPS, PROTOCOL, Address, Datagram, PacketError
 from .paths import BROADCAST, UNICAST, Copy
 
@@ -106,10 +107,11 @@ class Wire:
         else:
             self._socket.sendto(copy.packet, _group_address(self.name, self.version, copy.path))
 
-    def announce(self, address: Address) -> None:
-        """Tell the segment that the address is at our MAC. Raises OSError."""
-        for frame in announcements(address, self.mac, router=self.version == 6 and _forwards(self.name)):
-            self._socket.sendto(frame.payload, (self.name, frame.ethertype, 0, 0, frame.destination))
+    def announce(self, address: Address, home: Link | None = None) -> None:
+        """Tell the segment that the address is at our MAC, or at that of an interface made for it. Raises OSError."""
+        name, mac = (self.name, self.mac) if home is None else (home.name, home.mac)
+        for frame in announcements(address, mac, router=self.version == 6 and _forwards(self.name)):
+            self._socket.sendto(frame.payload, (name, frame.ethertype, 0, 0, frame.destination))
 
     def watch(self, addresses: Collection[Address]) -> None:
         """Hear who says to have these addresses, and no longer those of the last call. Raises OSError."""

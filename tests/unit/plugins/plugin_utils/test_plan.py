@@ -45,6 +45,37 @@ def test_the_simplest_inventory_gives_a_complete_plan(pair: dict[str, Host]) -> 
     assert second.vips == [{**common, "interface": "ens5", "advskew": 20}]
 
 
+class TestPeers:
+    """Only if asked for, the addresses of the other hosts are taken from the inventory."""
+
+    def test_not_asked_for(self, pair: dict[str, Host]) -> None:
+        assert "peers" not in plan(pair, SMTP).vips[0]
+        given = {**SMTP, "peers": ["172.17.0.99"]}
+        assert plan(pair, given).vips[0]["peers"] == ["172.17.0.99"]
+
+    @pytest.mark.parametrize(("host", "peers"), [("server1", ["172.17.0.76"]), ("server2", ["172.17.0.75"])])
+    def test_asked_for(self, pair: dict[str, Host], host: str, peers: list[str]) -> None:
+        made = plan(pair, {**SMTP, "peers": "inventory"}, host=host)
+        assert made.problems == []
+        assert made.vips[0]["peers"] == peers
+
+    def test_both_ip_versions_once_each(self, pair: dict[str, Host], facts: Any) -> None:
+        pair["server2"] = Host(facts(ens5=["172.17.0.76/20", "2001:db8::76/64"]))
+        addresses = ["172.17.0.74", "172.17.0.73", "2001:db8::74"]
+        made = plan(pair, {**SMTP, "addresses": addresses, "peers": "inventory"})
+        assert made.problems == []
+        assert sorted(made.vips[0]["peers"]) == ["172.17.0.76", "2001:db8::76"]
+
+    def test_an_address_that_nobody_knows_is_named(self, pair: dict[str, Host]) -> None:
+        told = plan({"server1": pair["server1"]}, {**SMTP, "peers": "inventory"}).problems
+        assert "peers = inventory: server2 needs one address in the network of 172.17.0.74" in told[0]
+
+    def test_two_addresses_have_to_be_told_apart(self, pair: dict[str, Host], facts: Any) -> None:
+        pair["server2"] = Host(facts(ens5=["172.17.0.76/20"], ens6=["172.17.0.77/20"]))
+        told = plan(pair, {**SMTP, "peers": "inventory"}).problems
+        assert "ens5 172.17.0.76/20" in told[0] and "ens6 172.17.0.77/20" in told[0]
+
+
 @pytest.mark.parametrize("fast", [{"profile": "fast"}, {"advbase": 0}])
 def test_where_the_advskew_is_the_interval_it_is_small(pair: dict[str, Host], fast: dict[str, Any]) -> None:
     made = [plan(pair, {**SMTP, **fast}, host=host) for host in ORDER.hosts]

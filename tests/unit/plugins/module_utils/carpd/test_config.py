@@ -758,6 +758,7 @@ WRONG = {
     "peers": st.sampled_from(["host", "10.0.0.1/8", "224.0.0.18", "::", "127.0.0.1", "::2 ::2", "fe80::1%eth0"]),
     "paths": st.sampled_from(["anycast", "multicast multicast", "Unicast"]),
     "routed_peers": st.sampled_from(["maybe", "2"]),
+    "virtual_mac": st.sampled_from(["maybe", "00:00:5e:00:01:01"]),
 }
 FILES = {"password_file", "accept_password_file"}
 

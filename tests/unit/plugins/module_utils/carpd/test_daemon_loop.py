@@ -131,10 +131,10 @@ class Requests:
     def addresses(self) -> list[AddressThere]:
         return self._world.addresses
 
-    def add(self, index: int, addresses: Iterable[Any], _lease: int) -> None:
+    def add(self, index: int, addresses: Iterable[Any], _lease: int, _routed: bool) -> None:
         self._world.done.append(("add", index, *addresses))
 
-    def hold(self, index: int, addresses: Iterable[Any], _lease: int) -> None:
+    def hold(self, index: int, addresses: Iterable[Any], _lease: int, _routed: bool) -> None:
         self._world.done.append(("hold", index, *addresses))
 
     def release(self, index: int, addresses: Iterable[Any]) -> None:
@@ -173,7 +173,7 @@ class Wire:
         one = Advertisement.decode(Datagram.decode(copy.packet).payload)
         self._world.done.append(("send", f"{one.vhid}:{one.advbase}/{one.advskew}"))
 
-    def announce(self, address: Any) -> None:
+    def announce(self, address: Any, _made: Link | None) -> None:
         self._world.done.append(("announce", address))
 
     def ask(self, target: Any, source: Any) -> None:
@@ -205,7 +205,9 @@ class Guard:
         self.beats += 1
         self.promised = until
 
-    def hold(self, _vip: Vip, _link: Link, _bow_outs: Collection[Copy], patience: float) -> None:
+    def hold(
+        self, _vip: Vip, _link: Link, _bow_outs: Collection[Copy], patience: float, _made: Link | None = None
+    ) -> None:
         self.patience = patience
 
     def release(self, _name: str) -> None:
@@ -318,7 +320,7 @@ class TestNeighbours:
     ) -> None:
         told: list[Neighbour] = []
         monkeypatch.setattr(VirtualHost, "neighbour", lambda _host, one: told.append(one))
-        world.links.append(Link(4, "eth2", self.CLAIM.mac, False))
+        world.links.append(Link(4, "eth2", self.CLAIM.mac, True))
 
         def tell() -> Story:
             yield

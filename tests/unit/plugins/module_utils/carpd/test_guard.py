@@ -312,6 +312,15 @@ def guard_(record: Record) -> Iterator[Guard]:
     one.close()
 
 
+class TestMadeInterface:
+    def test_it_is_switched_off_after_the_addresses_are_gone(
+        self, record: Record, guard: Guard, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(guard_module, "switching_off", lambda index: f"{index} off".encode())
+        guard.hold(IMAP, ETH1, GOODBYE, 0.05, Link(9, "carp3-1", bytes(6), False))
+        assert record.lines(2) == ["release 9 10.0.0.1/8 off", "send eth1 abcd by multicast"]
+
+
 class TestStandingIn:
     """While the daemon's program is replaced, its guard advertises."""
 

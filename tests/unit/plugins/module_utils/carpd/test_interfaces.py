@@ -294,7 +294,9 @@ class TestLeftOver:
 
 
 def test_whose_mac_it_is() -> None:
-    interfaces = picture(ETH1, Link(4, "eth2", bytes.fromhex("020000000002"), False))
+    interfaces = picture(ETH1, Link(4, "eth2", bytes.fromhex("020000000002"), True))
+    interfaces.note(Link(5, "carp3-1", bytes.fromhex("00005e000101"), False))
+    assert not interfaces.is_ours(bytes.fromhex("00005e000101")), "one that is down says nothing"
     assert interfaces.is_ours(ETH1.mac)
     assert interfaces.is_ours(bytes.fromhex("020000000002"))
     assert not interfaces.is_ours(bytes.fromhex("020000000003"))

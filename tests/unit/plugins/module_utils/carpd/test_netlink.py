@@ -16,7 +16,7 @@ import struct
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator
-from ipaddress import IPv4Interface, IPv6Interface
+from ipaddress import IPv4Interface, IPv6Interface, ip_interface
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -32,6 +32,7 @@ from ansible_collections.failover.carp.plugins.module_utils.carpd.netlink import
     Requests,
     Watch,
     removal,
+    switching_off,
 )
 from ansible_collections.failover.carp.plugins.module_utils.carpd.options import Interface
 from hypothesis import given
@@ -538,6 +539,68 @@ def test_more_about_an_address_s_life_than_is_known_today(kernel: Kernel) -> Non
     assert notices(kernel, message(NEWADDR, address(attribute(LOCAL, VIP.ip.packed), info))) == [
         AddressThere(3, VIP, True)
     ]
+
+
+class TestMadeInterfaces:
+    """Against messages written by hand after linux/if_link.h."""
+
+    @staticmethod
+    def numbered(index: int, flags: int = 0, change: int = 0) -> bytes:
+        return struct.pack("=BxHiII", 0, 0, index, flags, change)
+
+    def test_a_macvlan(self, kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
+        kernel.answer = acknowledge()
+        monkeypatch.setattr(netlink.socket, "if_nametoindex", {"carp3-1": 9}.__getitem__)
+        mac = bytes.fromhex("00005e000101")
+        assert Requests().make_macvlan("carp3-1", 3, mac) == 9
+        made, quieted = kernel.sent
+        private = attribute(1, b"macvlan") + attribute(2, attribute(1, struct.pack("=I", 1)))
+        about = attribute(3, b"carp3-1\0") + attribute(1, mac) + attribute(5, struct.pack("=i", 3))
+        assert made[16:] == self.numbered(0) + about + attribute(18, private)
+        assert struct.unpack_from("=HH", made, 4) == (16, 0x1 | 0x4 | 0x200 | 0x400)
+        # No link-local address of its own: IFLA_AF_SPEC, AF_INET6, IFLA_INET6_ADDR_GEN_MODE, none.
+        assert quieted[16:] == self.numbered(9) + attribute(26, attribute(10, attribute(8, b"\x01")))
+
+    @pytest.mark.parametrize(("code", "fails"), [(errno.EAFNOSUPPORT, False), (errno.EPERM, True)])
+    def test_on_a_host_without_ipv6(
+        self, kernel: Kernel, monkeypatch: pytest.MonkeyPatch, code: int, fails: bool
+    ) -> None:
+        kernel.answer = lambda kind, sequence: acknowledge(code if kind == 19 else 0)(kind, sequence)
+        monkeypatch.setattr(netlink.socket, "if_nametoindex", lambda _name: 9)
+        if fails:
+            with pytest.raises(PermissionError):
+                Requests().make_macvlan("carp3-1", 3, bytes(6))
+        else:
+            assert Requests().make_macvlan("carp3-1", 3, bytes(6)) == 9
+
+    def test_what_else_is_set(self, kernel: Kernel) -> None:
+        kernel.answer = acknowledge()
+        Requests().configure(9, {19: 1, 18: 2})
+        values = attribute(19, struct.pack("=I", 1)) + attribute(18, struct.pack("=I", 2))
+        assert kernel.sent[0][16:] == self.numbered(9) + attribute(26, attribute(2, attribute(1, values)))
+
+    def test_on_and_off(self, kernel: Kernel) -> None:
+        kernel.answer = acknowledge()
+        requests = Requests()
+        requests.switch(9, True)
+        requests.switch(9, False)
+        assert [sent[16:] for sent in kernel.sent] == [self.numbered(9, 1, 1), self.numbered(9, 0, 1)]
+        assert switching_off(9)[16:] == kernel.sent[1][16:]
+
+    def test_what_is_gone_need_neither_be_switched_off_nor_removed(self, kernel: Kernel) -> None:
+        kernel.answer = acknowledge(errno.ENODEV)
+        requests = Requests()
+        requests.switch(9, False)
+        requests.remove_link(9)
+        assert [struct.unpack_from("=H", sent, 4)[0] for sent in kernel.sent] == [19, 17]
+        with pytest.raises(OSError, match="No such device"):
+            requests.switch(9, True)
+
+    @pytest.mark.parametrize(("text", "flags"), [("172.17.0.74/20", 0x200), ("2001:db8::74/64", 0x202)])
+    def test_no_way_leads_by_it(self, kernel: Kernel, text: str, flags: int) -> None:
+        kernel.answer = acknowledge()
+        Requests().hold(9, [ip_interface(text)], 2, routed=False)
+        assert attribute(8, struct.pack("=I", flags)) in kernel.sent[0]
 
 
 def test_a_short_refusal_is_no_assent(kernel: Kernel) -> None:

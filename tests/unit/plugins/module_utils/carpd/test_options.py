@@ -99,6 +99,7 @@ def test_defaults() -> None:
         "peers": (),
         "paths": (),
         "routed_peers": False,
+        "virtual_mac": False,
         "interval": 2.0,
         "timeout": 3.0,
         "rise": 3,

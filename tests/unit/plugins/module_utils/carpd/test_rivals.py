@@ -152,6 +152,13 @@ def test_after_a_new_takeover_it_is_a_new_matter(watch: Watch) -> None:
     assert len(watch.told) == 1
 
 
+def test_with_a_mac_of_their_own_nobody_is_asked_until_the_old_master_is_gone() -> None:
+    watch = Watch()
+    watch.rivals.took_over(ADDRESSES, watch.now, patiently=True)
+    watch.until(1000)
+    assert watch.asked == [(GRACE_TIME, ADDRESSES)]
+
+
 def test_the_latest_claim_is_the_owner_s(watch: Watch) -> None:
     watch.rivals.gave_up()
     watch.claim(PEER)

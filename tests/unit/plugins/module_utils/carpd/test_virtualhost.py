@@ -10,9 +10,11 @@ import json
 import logging
 from collections.abc import Collection, Iterable
 from ipaddress import IPv4Address, IPv6Address, ip_interface
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from ansible_collections.failover.carp.plugins.module_utils.carpd import virtualhost as virtualhost_module
 from ansible_collections.failover.carp.plugins.module_utils.carpd.config import Vip
 from ansible_collections.failover.carp.plugins.module_utils.carpd.digest import Digest
 from ansible_collections.failover.carp.plugins.module_utils.carpd.neighbours import Neighbour
@@ -47,6 +49,7 @@ class World:
         self.fails: dict[str, int] = {}
         self.paths: list[str] = []
         self.broken_path = ""
+        self.guarded: Link | None = None
 
     def clock(self) -> float:
         return self.now
@@ -73,10 +76,15 @@ class Requests:
     def __init__(self, world: World) -> None:
         self._world = world
 
-    def add(self, index: int, addresses: Iterable[Any], lease: int) -> None:
+    def add(self, index: int, addresses: Iterable[Any], lease: int, routed: bool) -> None:
+        assert routed is (index == ETH1.ifindex)
         self._world.do("add", index, [str(address) for address in addresses], lease)
 
-    def hold(self, index: int, addresses: Iterable[Any], lease: int) -> None:
+    def switch(self, index: int, on: bool) -> None:
+        self._world.do("switch", index, on)
+
+    def hold(self, index: int, addresses: Iterable[Any], lease: int, routed: bool) -> None:
+        assert routed is (index == ETH1.ifindex)
         self._world.do("hold", index, [str(address) for address in addresses], lease)
 
     def release(self, index: int, addresses: Iterable[Any]) -> None:
@@ -87,7 +95,8 @@ class Guard:
     def __init__(self, world: World) -> None:
         self._world = world
 
-    def hold(self, one: Vip, link: Link, bow_outs: Collection[Copy], patience: float) -> None:
+    def hold(self, one: Vip, link: Link, bow_outs: Collection[Copy], patience: float, made: Link | None = None) -> None:
+        self._world.guarded = made
         self._world.do("guard", one.name, link.name, [copy.packet for copy in bow_outs], patience)
 
     def release(self, name: str) -> None:
@@ -104,8 +113,8 @@ class Wire:
         self._world.do(f"send{self._version}", copy.packet)
         self._world.paths.append(copy.path)
 
-    def announce(self, address: Any) -> None:
-        self._world.do(f"announce{self._version}", str(address))
+    def announce(self, address: Any, made: Link | None) -> None:
+        self._world.do(f"announce{self._version}", str(address), *([made.name] if made else []))
 
     def ask(self, target: Any, source: Any) -> None:
         self._world.do(f"ask{self._version}", str(target), str(source))
@@ -236,6 +245,75 @@ class TestPaths:
             assert host.status()["demotion"] == 0
         assert "smtp: send by unicast failed on eth1: it does not work" in caplog.messages
         assert "smtp: send failed on eth1: it does not work" in caplog.messages
+
+
+class TestVirtualMac:
+    MADE = Link(9, "carp3-1", bytes.fromhex("00005e000101"), False)
+
+    def test_the_addresses_live_on_an_interface_of_their_own(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def switch_off(home: Link) -> Any:
+            world.do("switch", home.ifindex, False)
+            return SimpleNamespace(join=lambda: world.do("wait"))
+
+        monkeypatch.setattr(virtualhost_module, "switch_off", switch_off)
+        host = make(world, vip(virtual_mac=True))
+        host.attach(ETH1, {4: Wire(world, 4)}, {4: OWN}, self.MADE)
+        assert host.ifindex == 9
+        world.now = host.next_timer()
+        host.due()
+        order = world.take()
+        assert order.index("guard") < order.index("switch") < order.index("add") < order.index("announce4")
+        assert world.guarded == self.MADE
+        host.due()
+        assert "ask4" not in world.take(), "an answer would lead the switches back to the old master"
+        host.release()
+        assert world.done == [("release", 9, list(ADDRESSES)), ("switch", 9, False), ("unguard", "smtp")]
+        world.take()
+        host.attach(ETH1, host.wires, {4: OWN}, self.MADE)
+        world.now += 0.5
+        while "switch" not in (names := [name for name, *_rest in world.done]):
+            world.now = host.next_timer()
+            host.due()
+        assert names.index("wait") < names.index("switch"), "on comes after off"
+        assert world.details("announce4")[-1] == ("172.17.0.73", "carp3-1")
+
+
+class TestAnotherMac:
+    OTHER = ETH1._replace(mac=bytes.fromhex("020000000099"))
+
+    def test_it_is_announced_as_after_a_takeover(self, world: World, caplog: pytest.LogCaptureFixture) -> None:
+        host = master(world)
+        end = world.now + 10
+        while host.next_timer() <= end:
+            world.now = host.next_timer()
+            host.due()
+        world.take()
+        host.renew(ETH1)
+        assert world.take() == []
+        host.renew(self.OTHER)
+        world.now += 1
+        while host.next_timer() <= world.now:
+            host.due()
+        assert world.details("announce4")[:2] == [("172.17.0.74",), ("172.17.0.73",)]
+        assert host.state is State.MASTER
+        assert caplog.messages[-1] == "smtp: eth1 has the MAC 02:00:00:00:00:99 now"
+
+    def test_on_a_backup_there_is_nothing_to_announce(self, world: World) -> None:
+        host = make(world)
+        attach(world, host)
+        host.renew(self.OTHER)
+        assert world.done == []
+
+    def test_addresses_with_a_mac_of_their_own_keep_it(self, world: World) -> None:
+        host = make(world, vip(virtual_mac=True))
+        host.attach(ETH1, {4: Wire(world, 4)}, {4: OWN}, TestVirtualMac.MADE)
+        world.now = host.next_timer()
+        host.due()
+        world.take()
+        host.renew(self.OTHER)
+        assert world.take() == []
 
 
 class TestGivingUp:
