@@ -46,6 +46,11 @@ options:
       - The systemd service that runs the daemon, for RV(restart_needed).
     type: str
     default: carpd.service
+  socket:
+    description:
+      - The control socket of the daemon, for RV(restart_needed). It is as old as the program that the daemon loaded.
+    type: path
+    default: /run/carpd/control.sock
 requirements:
   - Python 3.9 or newer on the managed host
 author:
@@ -98,8 +103,15 @@ files:
     - /usr/local/sbin/carpctl
 restart_needed:
   description:
-    - Whether O(service) runs and was started before a file of the daemon, or its unit, was last changed.
+    - Whether O(service) runs and loaded its program before a file of the daemon, or its unit, was last changed.
     - It is so after a run that changed something, and also if an earlier run ended before the daemon was restarted.
+  returned: success
+  type: bool
+  sample: false
+service_restart_needed:
+  description:
+    - Whether the unit was changed after O(service) was started, so that the service itself has to be restarted.
+      Otherwise C(carpctl restart) is enough, which gives no address up.
   returned: success
   type: bool
   sample: false
@@ -112,6 +124,7 @@ interpreter:
 
 import hashlib
 import importlib.util
+import math
 import os
 import pkgutil
 import py_compile
@@ -426,23 +439,36 @@ def writable(path: str) -> bool:
     return os.access(folder, os.W_OK)
 
 
-def started_before(module: AnsibleModule, service: str, newest: float) -> bool:
-    """Tell whether a service runs, and has run since before a point in time or before its unit was last changed."""
+def outdated(module: AnsibleModule, newest: float) -> tuple[bool, bool]:
+    """Tell whether a service that runs has a program from before ``newest``, and whether it is older than its unit."""
     systemctl = module.get_bin_path("systemctl")
     if systemctl is None:
-        return False
+        return False, False
     names = "MainPID,ExecMainStartTimestampMonotonic,FragmentPath"
-    _status, output, _error = module.run_command([systemctl, "show", f"--property={names}", service])
+    _status, output, _error = module.run_command([systemctl, "show", f"--property={names}", module.params["service"]])
     shown = dict(line.split("=", 1) for line in output.splitlines() if "=" in line)
     if shown.get("MainPID", "0") == "0":
-        return False
-    unit = shown.get("FragmentPath", "")
-    if os.path.isfile(unit):
-        newest = max(newest, os.stat(unit).st_ctime)
+        return False, False
     started = int(shown["ExecMainStartTimestampMonotonic"]) / 1e6
-    age = time.time() - newest
-    # A time in the future is that of a clock that was set back, and tells nothing.
-    return age >= 0 and started < time.monotonic() - age
+    loaded = max(started, changed_at(module.params["socket"]))
+    return loaded < moment(newest), started < changed_at(shown.get("FragmentPath", ""))
+
+
+def changed_at(path: str) -> float:
+    """Return when a file was last changed, by the monotonic clock; before all time if it is not there."""
+    try:
+        return moment(os.stat(path).st_ctime)
+    except OSError:
+        return -math.inf
+
+
+def moment(wall: float) -> float:
+    """Return a time of day by the monotonic clock.
+
+    One in the future is that of a clock that was set back, and tells nothing: it is taken for before all time.
+    """
+    age = time.time() - wall
+    return time.monotonic() - age if age >= 0 else -math.inf
 
 
 def main() -> None:
@@ -453,6 +479,7 @@ def main() -> None:
             "library": {"type": "path", "default": "/usr/local/lib/failover-carp"},
             "commands": {"type": "path", "default": "/usr/local/sbin"},
             "service": {"type": "str", "default": "carpd.service"},
+            "socket": {"type": "path", "default": "/run/carpd/control.sock"},
         },
         supports_check_mode=True,
     )
@@ -466,7 +493,7 @@ def main() -> None:
             installation.remove()
         after = installation.planned_listing() if present else ""
         wanted = version_in(sources()["version.py"]) if present else ""
-        restart_needed = started_before(module, module.params["service"], installation.newest())
+        program, service = outdated(module, installation.newest())
     except PermissionError as error:
         module.fail_json(msg=f"{error.filename}: {error.strerror}; installing the daemon needs root: use become")
     except (Failure, OSError) as error:
@@ -477,7 +504,8 @@ def main() -> None:
         version=wanted,
         previous_version=previous,
         interpreter=sys.executable,
-        restart_needed=restart_needed,
+        restart_needed=program or service,
+        service_restart_needed=service,
         diff={
             "before_header": f"{installation.package} (before)",
             "after_header": f"{installation.package} (after)",

@@ -282,5 +282,22 @@ def test_a_daemon_that_is_older_than_its_unit_needs_a_restart(
     assert not place.daemon()["restart_needed"]
     time.sleep(0.02)
     unit.write_text("")
-    assert place.daemon(service="other.service")["restart_needed"]
+    result = place.daemon(service="other.service")
+    assert result["restart_needed"] and result["service_restart_needed"]
     assert asked == ["carpd.service", "other.service"]
+
+
+def test_a_program_that_was_loaded_anew_is_as_young_as_its_socket(
+    place: Place, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    place.daemon()
+    socket = tmp_path / "control.sock"
+    long_ago = int((time.monotonic() - 3600) * 1e6)
+    shown = f"MainPID=42\nExecMainStartTimestampMonotonic={long_ago}\nFragmentPath=\n"
+    monkeypatch.setattr(AnsibleModule, "get_bin_path", lambda *_arguments: "/bin/systemctl")
+    monkeypatch.setattr(AnsibleModule, "run_command", lambda *_arguments: (0, shown, ""))
+    result = place.daemon(socket=str(socket))
+    assert result["restart_needed"] and not result["service_restart_needed"]
+    time.sleep(0.02)
+    socket.touch()
+    assert not place.daemon(socket=str(socket))["restart_needed"]

@@ -1,0 +1,135 @@
+# Copyright (c) 2026 The failover.carp authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How a host is made: how late it wakes up, and who manages its network and its firewall."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Callable
+from typing import Any
+
+Run = Callable[[list[str]], "tuple[int, str, str]"]
+
+_TICK = 0.005  # seconds between two wake-ups that are measured
+# Above the worst of what was measured, since a look of seconds does not see the worst of a day.
+_FAST_ENOUGH = 0.001
+_STEADY_ENOUGH = 0.25
+_OURS = re.compile(r"\b(protocol|l4proto)\b.*\b(112|vrrp|carp)\b")
+# What network managers that are at work do to an address they did not set, and what keeps them from it.
+MANAGERS = {
+    "systemd-networkd.service": (
+        "systemd-networkd removes addresses that it did not set when it is restarted; carpd puts them back at once. To "
+        "keep it from that, set KeepConfiguration=static in a drop-in of the interface's .network file"
+    ),
+    "NetworkManager.service": (
+        "NetworkManager removes addresses that it did not set when a connection is brought up anew; carpd puts them "
+        "back at once"
+    ),
+    "networking.service": (
+        "ifdown, and with it a restart of networking.service, takes the interface down; carpd waits for it"
+    ),
+}
+
+
+def wake_ups(
+    seconds: float, clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep
+) -> list[float]:
+    """Return by how many seconds this process woke up late, again and again, in so many seconds."""
+    late = []
+    end = clock() + seconds
+    wanted = clock() + _TICK
+    while wanted < end:
+        sleep(max(0.0, wanted - clock()))
+        now = clock()
+        late.append(max(0.0, now - wanted))
+        wanted = max(wanted, now) + _TICK
+    return late
+
+
+def measured(seconds: float) -> dict[str, Any]:
+    """Return how late a process wakes up here, scheduled as carpd is if that is permitted, in milliseconds."""
+    scheduled = _realtime()
+    late = sorted(wake_ups(seconds)) or [0.0]
+    if scheduled:
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    worst = late[-1]
+    return {
+        "realtime": scheduled,
+        "samples": len(late),
+        "p99_ms": round(late[int(len(late) * 0.99) - 1] * 1000, 3),
+        "worst_ms": round(worst * 1000, 3),
+        "profile": profile_for(worst, scheduled),
+    }
+
+
+def profile_for(worst: float, realtime: bool) -> str:
+    """Return the timing profile for a host whose worst wake-up was so many seconds late."""
+    if worst > _STEADY_ENOUGH:
+        return "vm"
+    return "fast" if realtime and worst <= _FAST_ENOUGH else "default"
+
+
+def _realtime() -> bool:
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(50))
+    except OSError:
+        return False
+    return True
+
+
+def managers(run: Run, interface: str) -> list[str]:
+    """Return what there is to say about the network managers that are at work, and know the interface."""
+    said = []
+    for unit, text in MANAGERS.items():
+        code, _out, _err = run(["systemctl", "is-active", "--quiet", unit])
+        if code == 0 and _knows(run, unit, interface):
+            said.append(f"{interface}: {text}")
+    return said
+
+
+def _knows(run: Run, unit: str, interface: str) -> bool:
+    if unit == "systemd-networkd.service":
+        code, out, _err = run(["networkctl", "--no-pager", "--no-legend", "list", interface])
+        return code == 0 and "unmanaged" not in out
+    if unit == "NetworkManager.service":
+        code, out, _err = run(["nmcli", "--get-values", "GENERAL.STATE", "device", "show", interface])
+        return code == 0 and "unmanaged" not in out
+    code, out, _err = run(["ifquery", "--state", interface])
+    return code == 0
+
+
+def firewall(rules: str) -> list[str]:
+    """Return what a ruleset, as ``nft list ruleset`` tells it, does to protocol 112.
+
+    carpd hears by packet sockets, which are before any filter but those of the device, and sends by them, but for
+    unicast. So only a device's chains and, for unicast, those on the way out can stop it.
+    """
+    said: list[str] = []
+    family = hook = unsure = ""
+    for line in rules.splitlines():
+        words = line.split()
+        if words[:1] == ["table"]:
+            family = words[1]
+        elif "hook" in words:
+            hook, unsure = words[words.index("hook") + 1], ""
+            if "policy drop" in line and _matters(family, hook):
+                unsure = _stopped("may drop", family, hook, "by its policy")
+                said.append(unsure)
+        elif _matters(family, hook) and _OURS.search(line):
+            if re.search(r"\b(drop|reject)\b", line):
+                said.append(_stopped("drops", family, hook, f"by: {line.strip()}"))
+            elif "accept" in words and unsure in said:
+                said.remove(unsure)
+    return said
+
+
+def _matters(family: str, hook: str) -> bool:
+    return family == "netdev" or hook == "output"
+
+
+def _stopped(does: str, family: str, hook: str, how: str) -> str:
+    what = "advertisements" if family == "netdev" else "advertisements by unicast"
+    return f"the firewall {does} {what} (IP protocol 112) in a chain of family {family}, hook {hook}, {how}"

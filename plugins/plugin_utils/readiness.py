@@ -1,0 +1,151 @@
+# Copyright (c) 2026 The failover.carp authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the hosts' looks at their network mean for what is planned there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .hosts import Host
+from .text import listed
+
+_DEFAULT_PATH = "multicast"
+
+
+@dataclass(frozen=True)
+class Look:
+    """A host's plan, and what module preflight found there."""
+
+    vips: tuple[Mapping[str, Any], ...]
+    found: Mapping[str, Any]
+
+
+@dataclass
+class Readiness:
+    """What keeps the hosts from being changed, and what is only worth knowing."""
+
+    problems: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+def judge(looks: Mapping[str, Look], hosts: Mapping[str, Host], everyone: Iterable[str], at_once: bool) -> Readiness:
+    """Return what the looks of some hosts mean.
+
+    ``hosts`` has the facts of those that are known, ``everyone`` are all. ``at_once`` tells that all looked at the same
+    time: what did not arrive then does not arrive.
+    """
+    ready = Readiness()
+    known = all(hosts[name].facts for name in everyone if name in hosts) and set(everyone) <= set(hosts)
+    family = _Family(hosts.values())
+    for host, look in looks.items():
+        # Where not all are known, a stranger may be one of our own.
+        tell = ready.problems if known else ready.warnings
+        for vip in look.vips:
+            place = _place(look, vip)
+            if place.get("error"):
+                ready.problems.append(f"{host}: {place['error']}")
+                continue
+            tell += [f"{host}: [vip {vip['name']}] {text}" for text in _strangers(vip, place, family)]
+            ready.warnings += [f"{host}: [vip {vip['name']}] {text}" for text in _neighbours(vip, place)]
+            ready.warnings += _too_fast(host, vip, look.found.get("wakeups") or {})
+        for text in look.found.get("firewall") or ():
+            stops = str(text).startswith("the firewall drops advertisements (")
+            (ready.problems if stops else ready.warnings).append(f"{host}: {text}")
+        ready.warnings += [f"{host}: {text}" for text in look.found.get("managers") or ()]
+    ready.problems += _secrets(looks)
+    (ready.problems if at_once else ready.warnings).extend(_ways(looks))
+    ready.problems = list(dict.fromkeys(ready.problems))
+    ready.warnings = list(dict.fromkeys(ready.warnings))
+    return ready
+
+
+class _Family:
+    """The addresses and MACs of the hosts themselves."""
+
+    def __init__(self, hosts: Iterable[Host]) -> None:
+        self.addresses: set[str] = set()
+        self.macs: set[str] = set()
+        for host in hosts:
+            for about in host.facts.values():
+                if isinstance(about, Mapping) and about.get("macaddress"):
+                    self.macs.add(str(about["macaddress"]).lower())
+                    self.addresses |= {str(entry.get("address")) for entry in about.get("ipv6") or ()}
+            self.addresses |= {known.address for known in host.own_addresses}
+
+
+def _place(look: Look, vip: Mapping[str, Any]) -> Mapping[str, Any]:
+    place: Mapping[str, Any] = (look.found.get("interfaces") or {}).get(vip["interface"]) or {}
+    return place
+
+
+def _strangers(vip: Mapping[str, Any], place: Mapping[str, Any], family: _Family) -> Iterable[str]:
+    for speaker in place.get("speakers") or ():
+        same = (speaker["protocol"], speaker["number"]) == ("carp", vip["vhid"])
+        if same and speaker["source"] not in family.addresses:
+            free = place["free"].get(str(vip["vhid"]))
+            instead = f"; {free} is free" if free else ""
+            yield f"vhid {vip['vhid']} is in use on {vip['interface']} already, by {speaker['source']}{instead}"
+    for address in vip["addresses"]:
+        macs = (place.get("answers") or {}).get(str(address).partition("/")[0]) or ()
+        strange = [mac for mac in macs if mac.lower() not in family.macs]
+        if strange:
+            yield f"{address} is in use on {vip['interface']} already, by {listed(strange)}"
+
+
+def _neighbours(vip: Mapping[str, Any], place: Mapping[str, Any]) -> Iterable[str]:
+    for speaker in place.get("speakers") or ():
+        if (speaker["protocol"], speaker["number"]) == ("vrrp", vip["vhid"]):
+            free = place["free"].get(str(vip["vhid"]))
+            yield (
+                f"VRRP on {vip['interface']} has the number {vip['vhid']}, too, from {speaker['source']}: the two have "
+                f"the same virtual MAC, where one is used; {free} is free"
+            )
+
+
+def _too_fast(host: str, vip: Mapping[str, Any], wakeups: Mapping[str, Any]) -> Iterable[str]:
+    fast = str(vip.get("advbase", "")) == "0" or vip.get("profile") == "fast"
+    if wakeups.get("profile") == "vm" or (fast and wakeups.get("profile") != "fast"):
+        better = "profile: vm" if wakeups["profile"] == "vm" else "whole seconds (the default)"
+        why = "" if wakeups["realtime"] else ", and realtime scheduling is not permitted"
+        late = f"a process woke up {wakeups['worst_ms']} ms late{why}"
+        yield f"{host}: [vip {vip['name']}] {late}: {better} is the safer choice"
+
+
+def _secrets(looks: Mapping[str, Look]) -> Iterable[str]:
+    digests: dict[str, dict[str, str]] = {}
+    for host, look in looks.items():
+        for name, digest in (look.found.get("digests") or {}).items():
+            digests.setdefault(name, {})[host] = digest
+    for name, by_host in digests.items():
+        if len(set(by_host.values())) > 1:
+            yield f"[vip {name}] the password files on {listed(by_host)} do not hold the same password"
+
+
+def _ways(looks: Mapping[str, Look]) -> Iterable[str]:
+    """Go through every host, as the others should have heard it."""
+    for speaker, look in looks.items():
+        for listener, other in looks.items():
+            for vip in look.vips:
+                theirs = next((each for each in other.vips if each["name"] == vip["name"]), None)
+                if speaker == listener or theirs is None:
+                    continue
+                here, there = _place(look, vip), _place(other, theirs)
+                if here.get("source") and there.get("source"):
+                    yield from _way(speaker, listener, vip, here["source"], there["trials"])
+
+
+def _way(speaker: str, listener: str, vip: Mapping[str, Any], source: str, trials: Mapping[str, Any]) -> Iterable[str]:
+    chosen = vip.get("paths") or ("unicast" if vip.get("peers") else _DEFAULT_PATH)
+    wanted = [path.strip() for path in (chosen if isinstance(chosen, (list, tuple)) else str(chosen).split(","))]
+    arrive = [path for path in trials if source in trials[path]]
+    if not set(wanted) & set(arrive):
+        instead = (
+            f"by {listed(arrive)} they do: see the options paths and peers"
+            if arrive
+            else "nothing of IP protocol 112 does: look at the firewalls and security groups between them"
+        )
+        lost = f"advertisements by {listed(wanted)} from {speaker} do not reach {listener}"
+        yield f"[vip {vip['name']}] {lost}; {instead}"
