@@ -69,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     for sub in (demote, promote, maintenance, restart):
         text = "for how long to wait until it is so; 0 not to wait; default: %(default)g"
         sub.add_argument("--wait", type=_seconds, default=_WAIT, metavar="SECONDS", help=text)
+    add("record", _record, "the last things that the daemon heard, sent and decided, in detail")
     add("reload", _reload, "read the configuration anew; a broken one changes nothing")
     return parser
 
@@ -108,6 +109,15 @@ def _explain(options: argparse.Namespace) -> int:
         _print_json(sentences)
     else:
         _print("\n".join("\n    ".join([f"{name}:", *lines]) for name, lines in sentences.items()))
+    return 0
+
+
+def _record(options: argparse.Namespace) -> int:
+    lines = request(options.socket, "record")
+    if options.json:
+        _print_json(lines)
+    else:
+        _print("\n".join(lines))
     return 0
 
 

@@ -14,6 +14,7 @@ from .control import ControlError, Items, Request
 from .health import Health
 from .news import MAINTENANCE, ORDER, News
 from .orders import Orders
+from .recorder import Recorder
 from .virtualhost import VirtualHost
 
 _log = logging.getLogger(__name__)
@@ -31,6 +32,7 @@ class Verbs:
         hosts: Callable[[], Iterable[VirtualHost]],
         health: Health,
         orders: Orders,
+        recorder: Recorder,
         reload: Callable[[], None],
         restart: Callable[[], None],
         tell: Callable[[News], None],
@@ -38,12 +40,14 @@ class Verbs:
         self._hosts = hosts
         self._health = health
         self._orders = orders
+        self._recorder = recorder
         self._reload = reload
         self._restart = restart
         self._tell = tell
         self._verbs: dict[str, Callable[[Request], Any]] = {
             "status": lambda _request: Items(self.status()),
             "watch": lambda _request: Items(self.status(), watch=True),
+            "record": lambda request: Items(self._recorder.lines(f"asked for by {request.who}")),
             "demote": self._demote,
             "promote": self._promote,
             "maintenance": self._maintenance,

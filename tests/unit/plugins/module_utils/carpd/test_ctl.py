@@ -449,3 +449,11 @@ class TestExplain:
         daemon.answer = [MASTER, BACKUP]
         assert ctl.main(["explain", "pop"]) == 1
         assert capsys.readouterr() == ("", "there is no virtual host pop; known are smtp, imap\n")
+
+
+def test_record(daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> None:
+    daemon.answer = ["first", "second"]
+    assert ctl.main(["record"]) == 0
+    assert capsys.readouterr() == ("first\nsecond\n", "")
+    assert ctl.main(["record", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == ["first", "second"]
