@@ -31,6 +31,7 @@ from .packet import Address
 from .paths import MULTICAST, UNICAST
 from .records import dataclass
 from .sections import HIDDEN, Problem, as_text, parse_section, unknown
+from .targets import Endpoint
 from .timing import Failback
 from .trust import KnownPeer
 
@@ -99,6 +100,7 @@ class Config:
     priority: int
     checks: tuple[Check, ...] = ()
     control_group: str = ""
+    metrics_listen: Endpoint | None = None
 
 
 def load(path: str) -> Config:
@@ -145,6 +147,7 @@ def load(path: str) -> Config:
         priority=int(daemon["priority"]),
         checks=settled,
         control_group=str(daemon["control_group"]),
+        metrics_listen=daemon["metrics_listen"],
     )
 
 

@@ -22,6 +22,7 @@ from .background import Background
 from .config import Config, ConfigError, Vip, load
 from .control import ControlError, ControlServer
 from .events import dispatch
+from .export import Export
 from .groups import Member, share
 from .guard import Guard
 from .health import Health
@@ -92,6 +93,7 @@ class Daemon:
         self._inheritance = inheritance
         self._legacy: Inheritance | None = None
         self._hooks = Hooks(self._selector, time.monotonic)
+        self._export = Export(self._selector, socket_path, time.monotonic)
         self._control = ControlServer(socket_path, self._selector, self._verbs.answer, group)
         self._selector.register(self._guard, selectors.EVENT_READ, self._guard_gone)
         self._selector.register(self._watch, selectors.EVENT_READ, self._read_watch)
@@ -121,6 +123,7 @@ class Daemon:
                     now + self._guard.patience,
                     self._health.next_timer(),
                     self._hooks.next_timer(),
+                    self._export.next_timer(),
                     self._reserve.next_timer,
                     self._recorder.next_timer(),
                     *(host.next_timer() for host in self._everyone()),
@@ -141,6 +144,8 @@ class Daemon:
                     self._health.due()
                 if self._hooks.next_timer() <= now:
                     self._hooks.due()
+                if self._export.next_timer() <= now:
+                    self._export.due()
                 if self._reserve.next_timer <= now:
                     self._reserve.used(max((host.sequence for host in self._everyone()), default=0))
                 if self._recorder.next_timer() <= now:
@@ -187,6 +192,7 @@ class Daemon:
         self._pending = wanted
         self._health.configure(config.checks)
         self._hooks.configure(config.vips)
+        self._export.configure(config.metrics_listen)
         self._attach_all()  # for other IP versions or sources
         self._settle()
 
@@ -396,7 +402,7 @@ class Daemon:
             self._orders.legacy(),
             self._hooks.legacy(),
             guard,
-            [self._guard.pid, *self._health.children(), *self._hooks.children()],
+            [self._guard.pid, *self._health.children(), *self._hooks.children(), *self._export.children()],
         )
 
     def _come_into(self, inheritance: Inheritance) -> None:
@@ -414,6 +420,7 @@ class Daemon:
                     host.release()
             self._guard.close()
         self._health.close()
+        self._export.close()
         self._control.close()
         if self._legacy is None:
             self._hooks.close()

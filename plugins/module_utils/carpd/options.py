@@ -15,7 +15,7 @@ from typing import Callable, Union
 
 from .paths import PATHS
 from .records import dataclass
-from .targets import TARGETS, parse_command, parse_interface, parse_path
+from .targets import TARGETS, Endpoint, parse_command, parse_endpoint, parse_interface, parse_path
 from .timing import Failback
 from .trust import KnownPeer
 
@@ -196,6 +196,14 @@ def _script(text: str) -> str:
     return parse_path(text) if text else ""
 
 
+def _listen(text: str) -> Endpoint | None:
+    if not text:
+        return None
+    endpoint = parse_endpoint(text)
+    ipaddress.ip_address(endpoint.host)  # to look a name up may take any time
+    return endpoint
+
+
 def _account(text: str) -> str:
     if not re.fullmatch(r"[^\s:,]{0,32}", text):
         raise ValueError(text)
@@ -275,6 +283,14 @@ CARPD_OPTIONS = _table(
         "user. The daemon's user must be in it, unless that is root. By default it is the daemon's own group. Takes "
         "effect at the next start.",
         _account,
+    ),
+    Option(
+        "metrics_listen",
+        "",
+        "an address and port such as 127.0.0.1:9150 or [::1]:9150, or nothing",
+        "Where Prometheus is answered, at /metrics. A process of its own does so, and whoever can connect may ask. It "
+        "tells no secret.",
+        _listen,
     ),
 )
 

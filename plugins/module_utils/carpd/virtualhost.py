@@ -69,6 +69,7 @@ class VirtualHost:
         self._clock = clock
         self._tell = tell
         self._note = note
+        self.sent = self.heard = 0  # advertisements
         self._told_demotion = 0
         self._speaker = Speaker(vip, sequence, clock())
         self._machine = self._speaker.machine
@@ -136,6 +137,7 @@ class VirtualHost:
         """Take in what arrived on a wire."""
         refused = self._speaker.received(datagram, self._clock())
         if refused or datagram.payload[1] == self.vip.vhid:
+            self.heard += not refused
             self._note("heard", self.vip.name, datagram.source, datagram.payload, refused)
         if refused:
             self._complain(refused, datagram.source)
@@ -274,6 +276,8 @@ class VirtualHost:
             "master": master,
             "reason": self._reason(),
             "refused": dict(self._speaker.refused),
+            "sent": self.sent,
+            "heard": self.heard,
             "fault": machine.fault,
             "alarm": self._alarm(),
             "election": {**machine.outlook(now), "obstacle": self.obstacle, "causes": self._causes()},
@@ -346,6 +350,7 @@ class VirtualHost:
             return
         elif isinstance(action, Advertise):
             left = self._send(action)
+            self.sent += left
             self._note("sent", self.vip.name, action.advbase, action.advskew, action.demotion, left)
             self._machine.sent(left, self._clock())
         elif isinstance(action, Hold):

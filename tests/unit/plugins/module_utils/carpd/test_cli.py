@@ -269,6 +269,8 @@ class TestRun:
             "master": None,
             "reason": f"there is no interface {ABSENT}",
             "refused": {},
+            "sent": 0,
+            "heard": 0,
             "fault": "",
             "alarm": "",
             "rivals": [],
@@ -360,6 +362,24 @@ class TestRun:
         process.send(signal.SIGUSR1)
         process.wait_log("smtp: INIT: ")
         assert [one["preempt"] for one in request(process.socket, "status")] == [False]
+
+    def test_metrics(self, config: Path, socket_dir: Path) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        config.write_text(f"{DAEMON}metrics_listen = 127.0.0.1:{port}\n{SECTION}")
+        process = Process(config, socket_dir)
+        process.notice()
+        with socket.create_connection(("127.0.0.1", port), PATIENCE) as client:
+            client.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
+            page = b"".join(iter(lambda: client.recv(65536), b"")).decode()
+        assert f'carpd_state{{name="smtp",interface="{ABSENT}",vhid="1",state="INIT"}} 1\n' in page
+        printed = carpctl(process, "metrics").stdout
+        assert [line for line in printed.splitlines() if "#" in line] == [
+            line for line in page.partition("\r\n\r\n")[2].splitlines() if "#" in line
+        ]
+        process.send(signal.SIGTERM)
+        assert process.wait() == 0
+        process.kill()
 
     def test_a_second_daemon_has_no_place(self, process: Process, config: Path, socket_dir: Path) -> None:
         process.notice()
