@@ -31,6 +31,7 @@ PASSWORD_RULE = (
 NAME_RULE = "1 to 32 letters, digits, '_', '.' or '-', beginning with a letter or digit"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}")
 FAULT = "fault"
+_CREDENTIAL = "the name of a credential that systemd passes to the daemon, whose first line is the password"
 _COMMAND = "a command line, which no shell reads, or nothing"
 # What a profile stands for; an option that is given counts for more.
 PROFILES: dict[str, dict[str, str]] = {
@@ -192,6 +193,12 @@ def _text(text: str) -> str:
     return text
 
 
+def _credential(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_.-]{1,255}", text) or text in (".", ".."):
+        raise ValueError(text)
+    return text
+
+
 def _script(text: str) -> str:
     return parse_path(text) if text else ""
 
@@ -337,6 +344,15 @@ VIP_OPTIONS = _table(
         optional=True,
     ),
     Option(
+        "password_credential",
+        None,
+        _CREDENTIAL,
+        "A credential of systemd that holds the secret, as a password_file does: the unit has LoadCredential= or "
+        "LoadCredentialEncrypted= for it. systemd reads it when the service starts: a reload does not see another.",
+        _credential,
+        optional=True,
+    ),
+    Option(
         "advbase",
         "1",
         "a whole number from 0 to 255 (seconds)",
@@ -425,6 +441,14 @@ VIP_OPTIONS = _table(
         "a readable file whose first line is the password, " + PASSWORD_RULE,
         "A file that holds the other secret to accept.",
         _path,
+        optional=True,
+    ),
+    Option(
+        "accept_password_credential",
+        None,
+        _CREDENTIAL,
+        "A credential of systemd that holds the other secret to accept.",
+        _credential,
         optional=True,
     ),
     Option(

@@ -451,6 +451,19 @@ def test_run_hands_over_what_it_was_given(config: Path, socket_dir: Path, monkey
     assert made[-2][3] == "/some/state"
 
 
+def test_who_checks_by_hand_needs_no_credentials(
+    config: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    config.write_text(SECTION.replace("password = sesame", "password_credential = smtp"))
+    assert cli.main(["check", "--config", str(config)]) == 0
+    assert capsys.readouterr() == ("", "")
+    assert cli.main(["run", "--config", str(config)]) == 2
+    assert "password_credential = smtp: must be a credential that systemd passes" in capsys.readouterr().err
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(config.parent))
+    assert cli.main(["check", "--config", str(config)]) == 2
+
+
 class TestControlGroup:
     """A mistake for who checks; for a daemon that has addresses to hold, no reason not to."""
 
