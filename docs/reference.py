@@ -82,8 +82,8 @@ def main() -> int:
     return 0
 
 
-_ONE = "one of password and password_file is required"
-_OPTIONAL = {"password": _ONE, "password_file": _ONE}
+_ONE = "one of password, password_file and password_credential is required"
+_OPTIONAL = {"password": _ONE, "password_file": _ONE, "password_credential": _ONE}
 
 
 def _targets() -> list[str]:

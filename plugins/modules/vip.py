@@ -54,6 +54,11 @@ options:
           - The secret that the hosts share, 1 to 19 bytes. Either this or O(vips[].password_file) is needed unless
             O(state=absent).
         type: str
+      password_credential:
+        description:
+          - A credential of systemd whose first line is the secret, instead of O(vips[].password). The unit of the
+            daemon must get it, for example by C(LoadCredentialEncrypted=) in a drop-in.
+        type: str
       password_file:
         description: A file on the host whose first line is the secret. This module does not write it.
         type: path
@@ -121,6 +126,9 @@ options:
         elements: str
       accept_password:
         description: Another secret to accept, but not to send, while the password is changed.
+        type: str
+      accept_password_credential:
+        description: A credential of systemd whose first line is that other secret.
         type: str
       accept_password_file:
         description: A file on the host whose first line is that other secret. This module does not write it.
@@ -473,6 +481,7 @@ def main() -> None:
                     "addresses": {"type": "list", "elements": "str"},
                     "password": {"type": "str", "no_log": True},
                     "password_file": {"type": "path", "no_log": False},
+                    "password_credential": {"type": "str", "no_log": False},
                     "advbase": {"type": "int"},
                     "advskew": {"type": "int"},
                     "profile": {"type": "str", "choices": ["default", "fast", "vm"]},
@@ -488,6 +497,7 @@ def main() -> None:
                     "known_peers": {"type": "list", "elements": "str"},
                     "accept_password": {"type": "str", "no_log": True},
                     "accept_password_file": {"type": "path", "no_log": False},
+                    "accept_password_credential": {"type": "str", "no_log": False},
                     "accept_addresses": {"type": "list", "elements": "str"},
                     "on_master": {"type": "str"},
                     "on_backup": {"type": "str"},

@@ -63,7 +63,8 @@ class Entry:
         self._find_advskew()
         self._options.update({key: value for key, value in PLACEHOLDERS.items() if key in self._faulty})
         # The password was looked at above, by whatever way it comes to the host.
-        vip, problems = config.parse_vip(self.name, {"password_file": "given", **self._options}, WHERE, None)
+        elsewhere = {} if "password_credential" in self._options else {"password_file": "given"}
+        vip, problems = config.parse_vip(self.name, {**elsewhere, **self._options}, WHERE, None)
         for problem in problems:
             self._tell(str(problem))
         return None if self._faulty & PLACEHOLDERS.keys() else vip

@@ -23,9 +23,10 @@ def fault(entry: Mapping[str, Any], passwords: Mapping[str, Any]) -> str | None:
     """Return what is wrong with the password for an entry, or None."""
     name = str(entry.get("name"))
     inside, apart = entry.get("password"), passwords.get(name)
-    if entry.get("password_file") is not None:
-        both = inside is not None or apart is not None
-        return "give a password or password_file, not both" if both else None
+    for elsewhere in ("password_file", "password_credential"):
+        if entry.get(elsewhere) is not None:
+            both = inside is not None or apart is not None
+            return f"give a password or {elsewhere}, not both" if both else None
     if inside is not None and apart is not None:
         return "the password is given twice, in carp_vips and in carp_passwords"
     if inside is None and apart is None:
@@ -46,7 +47,8 @@ def find_accepted(entry: Mapping[str, Any], accepted: Mapping[str, Any]) -> str 
 def accepted_fault(entry: Mapping[str, Any], accepted: Mapping[str, Any]) -> str | None:
     """Return what is wrong with the other password that is accepted for an entry, or None."""
     inside, apart = entry.get("accept_password"), accepted.get(str(entry.get("name")))
-    given = [each for each in (inside, apart, entry.get("accept_password_file")) if each is not None]
+    elsewhere = [entry.get(f"accept_password_{way}") for way in ("file", "credential")]
+    given = [each for each in (inside, apart, *elsewhere) if each is not None]
     if len(given) > 1:
         return "the other password to accept is given more than once"
     if inside is None and apart is None:

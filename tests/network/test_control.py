@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import time
 
@@ -87,3 +88,32 @@ def test_usr2_steps_down(lab: Lab, pair: CarpdPair, vip: str, probe: StartProbe)
     assert client.stop().lost == 0
     lab.wait_advert("a", count=2)
     assert_moves(lab, vip, back, ("a", "+"), ("b", "-"))
+
+
+def test_a_takeover_leaves_a_record(lab: Lab, pair: CarpdPair, vip: str) -> None:
+    records = pair.standby.runtime / "records"
+    before = set(records.iterdir()) if records.exists() else set()
+    assert pair.preferred.ctl("demote").returncode == 0
+    new = lab.wait(lambda: set(records.glob("*.txt")) - before if records.exists() else None, "a record of it")
+    text = "".join(file.read_text() for file in new)
+    assert "smtp: heard goodbye, counter" in text and f"from {lab.source('a')}" in text
+    assert "smtp: state: BACKUP -> MASTER" in text
+    assert "lab secret" not in text
+    live = pair.standby.ctl("record").stdout
+    assert "smtp: sent advertisement" in live
+    assert pair.preferred.ctl("promote").returncode == 0
+
+
+def test_records_that_cannot_be_written_delay_nothing(lab: Lab, pair: CarpdPair, vip: str) -> None:
+    records = pair.standby.runtime / "records"
+    if records.exists():
+        shutil.rmtree(records)
+    records.write_text("in the way")
+    assert pair.preferred.ctl("demote").returncode == 0
+    taken = lab.wait_owner(vip, "b")
+    last = lab.wait_advert("b", count=4)
+    times = [advert.time for advert in lab.capture.after(taken, "b") if advert.time <= last.time]
+    assert max(later - earlier for earlier, later in zip(times, times[1:])) < 1 + STANDBY_SKEW / 256 + 0.1
+    lab.wait(lambda: "a record could not be written" in pair.standby.process.output, "it says so")
+    records.unlink()
+    assert pair.preferred.ctl("promote").returncode == 0

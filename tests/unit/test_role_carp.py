@@ -54,7 +54,13 @@ def all_tasks() -> list[dict[str, Any]]:
 def test_the_daemon_reads_its_file(tmp_path: Path) -> None:
     check = {"name": "postfix", "type": "tcp", "target": "127.0.0.1:25"}
     where = {"__carp_config_dir": str(tmp_path), "__carp_plan": {"checks": [check]}}
-    text = render("etc/carpd/carpd.conf.j2", carp_log_level="warning", carp_control_group="adm", **where)
+    text = render(
+        "etc/carpd/carpd.conf.j2",
+        carp_log_level="warning",
+        carp_control_group="adm",
+        carp_metrics_listen="[::1]:9150",
+        **where,
+    )
     (tmp_path / "vips.d").mkdir()
     options = {"interface": "eth1", "vhid": 1, "addresses": "172.17.0.74/20", "password": "secret"}
     (tmp_path / "vips.d" / "smtp.conf").write_text(render_vip("smtp", options))

@@ -9,6 +9,7 @@ Every mistake is found in one pass and told as one line: file, section, option, 
 from __future__ import annotations
 
 import configparser
+import errno
 import glob
 import os
 import re
@@ -31,14 +32,17 @@ from .packet import Address
 from .paths import MULTICAST, UNICAST
 from .records import dataclass
 from .sections import HIDDEN, Problem, as_text, parse_section, unknown
+from .targets import Endpoint
 from .timing import Failback
 from .trust import KnownPeer
 
+CREDENTIALS = "CREDENTIALS_DIRECTORY"
 _SECTIONS = ["carpd", "vip NAME", "check NAME"]
 
 
 # Options that others stand for once the section is read.
-_SETTLED = ("profile", "failback", "password_file", "accept_password_file")
+_TEXTS = ("password", "accept_password")  # which are taken as they stand there
+_SETTLED = ("profile", "failback", *(f"{name}_{way}" for name in _TEXTS for way in ("file", "credential")))
 
 
 class ConfigError(Exception):
@@ -100,10 +104,13 @@ class Config:
     priority: int
     checks: tuple[Check, ...] = ()
     control_group: str = ""
+    metrics_listen: Endpoint | None = None
 
 
-def load(path: str) -> Config:
+def load(path: str, in_service: bool = True) -> Config:
     """Read the file and all that it includes.
+
+    Credentials are there ``in_service`` only: else those that a section names are taken unread.
 
     Raises ConfigError, which lists every mistake in every file.
     """
@@ -124,7 +131,7 @@ def load(path: str) -> Config:
                 daemon.update(parse_section(section, CARPD_OPTIONS, values, file, problems))
                 files.extend(_included(path, str(daemon["include"])))
             elif kind == "vip" and name:
-                vip, wrong = parse_vip(name, values, file, read_secret)
+                vip, wrong = parse_vip(name, values, file, read_secret, in_service)
                 problems.extend(wrong)
                 vips.extend([(file, vip)] if vip is not None else [])
                 interfaces[name] = vip.interface if vip is not None else ""
@@ -146,6 +153,7 @@ def load(path: str) -> Config:
         priority=int(daemon["priority"]),
         checks=settled,
         control_group=str(daemon["control_group"]),
+        metrics_listen=daemon["metrics_listen"],
     )
 
 
@@ -154,11 +162,12 @@ def parse_vip(
     options: Mapping[str, object],
     where: str,
     secret_reader: Callable[[str], bytes] | None = None,
+    in_service: bool = True,
 ) -> tuple[Vip | None, list[Problem]]:
     """Check one virtual host's options and return it, or None, and every mistake found.
 
     Values may be text or what YAML makes of it: numbers, booleans and lists. Without ``secret_reader`` a password_file
-    is taken unread and the password stays empty.
+    is taken unread and the password stays empty; so is a credential, unless ``in_service``.
     """
     problems: list[Problem] = []
     section = f"vip {name}"
@@ -167,7 +176,7 @@ def parse_vip(
     texts = {key: as_text(value) for key, value in options.items()}
     profile = PROFILES.get(texts.get("profile", "").strip(), {})
     values = parse_section(section, VIP_OPTIONS, {**profile, **texts}, where, problems)
-    secrets = _Secrets(section, values, where, secret_reader, problems)
+    secrets = _Secrets(section, values, where, secret_reader, problems, in_service)
     password, accepted = secrets.find("password", required=True), secrets.find("accept_password", required=False)
     failback = values.pop("failback", None)
     if failback is not None and "preempt" in texts:
@@ -241,7 +250,7 @@ def render_vip(name: str, options: Mapping[str, object]) -> str:
     The options must be such as parse_vip accepts.
     """
     texts = {key: as_text(options[key]) for key in VIP_OPTIONS if key in options}
-    lines = [f"{key} = {text if key == 'password' else ' '.join(text.split())}" for key, text in texts.items()]
+    lines = [f"{key} = {text if key in _TEXTS else ' '.join(text.split())}" for key, text in texts.items()]
     return "\n".join([f"[vip {name}]", *lines, ""])
 
 
@@ -252,6 +261,14 @@ def read_secret(path: str) -> bytes:
     """
     with open(path, "rb") as file:
         return file.readline(4096).rstrip(b"\r\n")
+
+
+def credential_path(name: str) -> str:
+    """Return where systemd has put a credential (systemd.exec(5), LoadCredential=). Raises OSError."""
+    folder = os.environ.get(CREDENTIALS)
+    if not folder:
+        raise FileNotFoundError(errno.ENOENT, f"there is no {CREDENTIALS}: its unit passes none")
+    return os.path.join(folder, name)
 
 
 def _read(path: str, problems: list[Problem]) -> dict[str, dict[str, str]]:
@@ -283,7 +300,7 @@ def _read(path: str, problems: list[Problem]) -> dict[str, dict[str, str]]:
 
 def _without_comments(values: dict[str, str]) -> dict[str, str]:
     """Cut comments behind values. A password with ' ;' stays as it is and is refused later: it could be meant so."""
-    return {key: value if key == "password" else re.sub(r"(^|\s+);.*", "", value) for key, value in values.items()}
+    return {key: value if key in _TEXTS else re.sub(r"(^|\s+);.*", "", value) for key, value in values.items()}
 
 
 def _included(path: str, pattern: str) -> list[str]:
@@ -301,7 +318,9 @@ class _Secrets:
         where: str,
         reader: Callable[[str], bytes] | None,
         problems: list[Problem],
+        in_service: bool,
     ) -> None:
+        self._in_service = in_service
         self._section = section
         self._values = values
         self._where = where
@@ -310,29 +329,31 @@ class _Secrets:
 
     def find(self, name: str, required: bool) -> bytes:
         """Return a secret; empty if it is not given, or cannot be read."""
-        ways = (name, f"{name}_file")
+        ways = (name, f"{name}_file", f"{name}_credential")
         given = [key for key in ways if key in self._values]
-        if len(given) == 2:
-            self._tell("", "", f"give {name} or {name}_file, not both")
+        if len(given) > 1:
+            self._tell("", "", f"give {' or '.join(given)}, not {'both' if len(given) == 2 else 'all'}")
         if len(given) != 1:
             if required and not given and not any(problem.option in ways for problem in self._problems):
-                self._tell("", "", f"a {name} is missing: give {name}_file or {name}")
+                self._tell("", "", f"a {name} is missing: give {name}_file, {name}_credential or {name}")
             return b""
         option = given[0]
         if option == name:
             shown, secret = HIDDEN, str(self._values[option]).encode()
-        elif self._reader is None:
+        elif self._reader is None or (option == ways[2] and not self._in_service):
             return b""
         else:
             shown = str(self._values[option])
             try:
-                secret = self._reader(shown)
+                secret = self._reader(shown if option == ways[1] else credential_path(shown))
             except OSError as error:
-                self._tell(option, shown, f"a readable file ({error.strerror})")
+                what = "a readable file" if option == ways[1] else "a credential that systemd passes to the daemon"
+                self._tell(option, shown, f"{what} ({error.strerror})")
                 return b""
         if not 1 <= len(secret) <= PASSWORD_MAX:
             has = f", and this one has {len(secret)}"
-            holds = "a file whose first line is the password, " if option != name else ""
+            what = "file" if option == ways[1] else "credential"
+            holds = f"a {what} whose first line is the password, " if option != name else ""
             self._tell(option, shown, holds + PASSWORD_RULE + has)
         return secret
 

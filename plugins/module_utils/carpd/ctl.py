@@ -16,6 +16,7 @@ from typing import Any, Callable
 from .cli import DEFAULT_RUNTIME_DIR, SOCKET_NAME
 from .control import ControlError, Conversation, request
 from .explain import explain
+from .metrics import render
 from .phrases import failures, happening, in_maintenance, paragraph, successes
 from .version import VERSION
 from .waiting import Status, is_free, is_left, is_master, order
@@ -69,6 +70,8 @@ def _parser() -> argparse.ArgumentParser:
     for sub in (demote, promote, maintenance, restart):
         text = "for how long to wait until it is so; 0 not to wait; default: %(default)g"
         sub.add_argument("--wait", type=_seconds, default=_WAIT, metavar="SECONDS", help=text)
+    add("metrics", _metrics, "figures as Prometheus reads them, once")
+    add("record", _record, "the last things that the daemon heard, sent and decided, in detail")
     add("reload", _reload, "read the configuration anew; a broken one changes nothing")
     return parser
 
@@ -108,6 +111,24 @@ def _explain(options: argparse.Namespace) -> int:
         _print_json(sentences)
     else:
         _print("\n".join("\n    ".join([f"{name}:", *lines]) for name, lines in sentences.items()))
+    return 0
+
+
+def _metrics(options: argparse.Namespace) -> int:
+    daemon, statuses = request(options.socket, "metrics"), request(options.socket, "status")
+    if options.json:
+        _print_json({**daemon, "vips": statuses})
+    else:
+        _print(render(daemon, statuses).rstrip("\n"))
+    return 0
+
+
+def _record(options: argparse.Namespace) -> int:
+    lines = request(options.socket, "record")
+    if options.json:
+        _print_json(lines)
+    else:
+        _print("\n".join(lines))
     return 0
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import gc
 import logging
 import math
+import os
 import selectors
 import signal
 import socket
@@ -21,6 +22,7 @@ from .background import Background
 from .config import Config, ConfigError, Vip, load
 from .control import ControlError, ControlServer
 from .events import dispatch
+from .export import Export
 from .groups import Member, share
 from .guard import Guard
 from .health import Health
@@ -34,6 +36,7 @@ from .notify import Notifier
 from .orders import Orders
 from .packet import Address, PacketError
 from .paths import UNICAST
+from .recorder import Recorder
 from .reserve import Reserve
 from .speaker import same_identity
 from .succession import Inheritance, dismiss, is_standing_in
@@ -82,14 +85,18 @@ class Daemon:
         self._signals = _signal_socket()
         self._health = Health(self._selector, time.monotonic, self._judge)
         self._background = Background(self._selector)
+        self._recorder = Recorder(os.path.dirname(socket_path), time.monotonic, self._background.submit)
         self._orders = Orders(state_dir, self._background, lambda: self._verbs.maintenance_saved())
         self._orders.load()
         self._reserve = Reserve(state_dir, self._background, time.monotonic, time.time)
         self._reserve.load()
-        self._verbs = Verbs(self._everyone, self._health, self._orders, self._reload, self._restart, self._tell)
+        self._verbs = Verbs(
+            self._everyone, self._health, self._orders, self._recorder, self._reload, self._restart, self._tell
+        )
         self._inheritance = inheritance
         self._legacy: Inheritance | None = None
         self._hooks = Hooks(self._selector, time.monotonic)
+        self._export = Export(self._selector, socket_path, time.monotonic)
         self._control = ControlServer(socket_path, self._selector, self._verbs.answer, group)
         self._selector.register(self._guard, selectors.EVENT_READ, self._guard_gone)
         self._selector.register(self._watch, selectors.EVENT_READ, self._read_watch)
@@ -119,7 +126,9 @@ class Daemon:
                     now + self._guard.patience,
                     self._health.next_timer(),
                     self._hooks.next_timer(),
+                    self._export.next_timer(),
                     self._reserve.next_timer,
+                    self._recorder.next_timer(),
                     *(host.next_timer() for host in self._everyone()),
                 )
                 self._guard.beat(deadline)
@@ -130,14 +139,20 @@ class Daemon:
                 # After the packets: those that wait already are no silence.
                 now = time.monotonic()
                 for host in self._everyone():
-                    if host.next_timer() <= now:
+                    due_at = host.next_timer()
+                    if due_at <= now:
+                        self._recorder.late(host.vip.name, now - due_at)
                         host.due()
                 if self._health.next_timer() <= now:
                     self._health.due()
                 if self._hooks.next_timer() <= now:
                     self._hooks.due()
+                if self._export.next_timer() <= now:
+                    self._export.due()
                 if self._reserve.next_timer <= now:
                     self._reserve.used(max((host.sequence for host in self._everyone()), default=0))
+                if self._recorder.next_timer() <= now:
+                    self._recorder.due()
                 self._settle()
             return None
         finally:
@@ -180,6 +195,7 @@ class Daemon:
         self._pending = wanted
         self._health.configure(config.checks)
         self._hooks.configure(config.vips)
+        self._export.configure(config.metrics_listen)
         self._attach_all()  # for other IP versions or sources
         self._settle()
 
@@ -206,7 +222,9 @@ class Daemon:
         if self._pending and not self._closing:
             sequence = self._reserve.first()
             for name, vip in self._pending.items():
-                self._hosts[name] = VirtualHost(vip, self._requests, self._guard, sequence, time.monotonic, self._tell)
+                self._hosts[name] = VirtualHost(
+                    vip, self._requests, self._guard, sequence, time.monotonic, self._tell, self._recorder.note
+                )
                 self._hosts[name].judge(self._health.verdict(name))
             self._pending = {}
             inheritance, self._inheritance = self._inheritance, None
@@ -305,6 +323,7 @@ class Daemon:
                 self._interfaces.load(self._requests)
             elif not self._interfaces.note(notice):
                 continue  # a lease was renewed, most likely by us
+            self._recorder.note("kernel:", "", notice)
             if isinstance(notice, AddressGone):
                 self._address_gone(notice)
             changed = True
@@ -363,7 +382,9 @@ class Daemon:
 
     def _tell(self, news: News) -> None:
         """Tell whoever wants to know."""
+        self._recorder.note(f"{news.kind}:", news.vip, news.old, "->", news.new, "-", news.reason)
         if news.kind == STATE:
+            self._recorder.keep(f"{news.vip}: {news.old} -> {news.new}: {news.reason}")
             for host in self._everyone():
                 if host.vip.name == news.vip:
                     self._hooks.changed(host.vip, State(news.old), State(news.new), news.reason)
@@ -401,7 +422,7 @@ class Daemon:
             self._orders.legacy(),
             self._hooks.legacy(),
             guard,
-            [self._guard.pid, *self._health.children(), *self._hooks.children()],
+            [self._guard.pid, *self._health.children(), *self._hooks.children(), *self._export.children()],
         )
 
     def _come_into(self, inheritance: Inheritance) -> None:
@@ -419,6 +440,7 @@ class Daemon:
                     host.release()
             self._guard.close()
         self._health.close()
+        self._export.close()
         self._control.close()
         if self._legacy is None:
             self._hooks.close()

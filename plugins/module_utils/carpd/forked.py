@@ -11,25 +11,25 @@ import signal
 _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL = 47, 4  # linux/prctl.h
 
 
-def close_all_but(kept: int) -> None:
+def close_all_but(*kept: int) -> None:
     """Close what is inherited from the running daemon; the limit of descriptors may be a thousand million."""
     for name in os.listdir("/proc/self/fd"):
-        if int(name) > 2 and int(name) != kept:
+        if int(name) > 2 and int(name) not in kept:
             try:
                 os.close(int(name))
             except OSError:
                 continue  # the one that listed them
 
 
-def become_ordinary(socket_number: int) -> None:
-    """Lose everything of the daemon's that a process which runs commands has no use for."""
+def become_ordinary(*kept: int) -> None:
+    """Lose everything of the daemon's that another process has no use for; the descriptors ``kept`` stay."""
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
         # The service manager sends these to everyone at once, but only the daemon decides when it ends. Handled and not
         # ignored, for commands would inherit that.
         signal.signal(number, lambda *_arguments: None)
     os.setsid()
-    close_all_but(socket_number)
+    close_all_but(*kept)
     os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 

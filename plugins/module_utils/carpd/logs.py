@@ -28,9 +28,14 @@ class _Formatter(logging.Formatter):
         self._journal = "JOURNAL_STREAM" in os.environ
 
     def format(self, record: logging.LogRecord) -> str:
-        if self._journal and not record.exc_info:
-            return f"<{_SEVERITY.get(record.levelno, 6)}>{record.getMessage()}"
-        return super().format(record)
+        if record.exc_info:
+            return super().format(record)
+        # What a command or a peer said may be anything, and is to stay in its line.
+        severity = f"<{_SEVERITY.get(record.levelno, 6)}>"
+        line = severity + record.getMessage() if self._journal else super().format(record)
+        if line.isprintable():
+            return line
+        return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in line)
 
 
 class LogWriter(logging.Handler):

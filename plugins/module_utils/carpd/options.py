@@ -15,7 +15,7 @@ from typing import Callable, Union
 
 from .paths import PATHS
 from .records import dataclass
-from .targets import TARGETS, parse_command, parse_interface, parse_path
+from .targets import TARGETS, Endpoint, parse_command, parse_endpoint, parse_interface, parse_path
 from .timing import Failback
 from .trust import KnownPeer
 
@@ -31,6 +31,7 @@ PASSWORD_RULE = (
 NAME_RULE = "1 to 32 letters, digits, '_', '.' or '-', beginning with a letter or digit"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}")
 FAULT = "fault"
+_CREDENTIAL = "the name of a credential that systemd passes to the daemon, whose first line is the password"
 _COMMAND = "a command line, which no shell reads, or nothing"
 # What a profile stands for; an option that is given counts for more.
 PROFILES: dict[str, dict[str, str]] = {
@@ -192,8 +193,22 @@ def _text(text: str) -> str:
     return text
 
 
+def _credential(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_.-]{1,255}", text) or text in (".", ".."):
+        raise ValueError(text)
+    return text
+
+
 def _script(text: str) -> str:
     return parse_path(text) if text else ""
+
+
+def _listen(text: str) -> Endpoint | None:
+    if not text:
+        return None
+    endpoint = parse_endpoint(text)
+    ipaddress.ip_address(endpoint.host)  # to look a name up may take any time
+    return endpoint
 
 
 def _account(text: str) -> str:
@@ -276,6 +291,14 @@ CARPD_OPTIONS = _table(
         "effect at the next start.",
         _account,
     ),
+    Option(
+        "metrics_listen",
+        "",
+        "an address and port such as 127.0.0.1:9150 or [::1]:9150, or nothing",
+        "Where Prometheus is answered, at /metrics. A process of its own does so, and whoever can connect may ask. It "
+        "tells no secret.",
+        _listen,
+    ),
 )
 
 VIP_OPTIONS = _table(
@@ -318,6 +341,15 @@ VIP_OPTIONS = _table(
         "a readable file whose first line is the password, " + PASSWORD_RULE,
         "A file that holds the secret. Only its first line counts; a carriage return at its end is dropped.",
         _path,
+        optional=True,
+    ),
+    Option(
+        "password_credential",
+        None,
+        _CREDENTIAL,
+        "A credential of systemd that holds the secret, as a password_file does: the unit has LoadCredential= or "
+        "LoadCredentialEncrypted= for it. systemd reads it when the service starts: a reload does not see another.",
+        _credential,
         optional=True,
     ),
     Option(
@@ -409,6 +441,14 @@ VIP_OPTIONS = _table(
         "a readable file whose first line is the password, " + PASSWORD_RULE,
         "A file that holds the other secret to accept.",
         _path,
+        optional=True,
+    ),
+    Option(
+        "accept_password_credential",
+        None,
+        _CREDENTIAL,
+        "A credential of systemd that holds the other secret to accept.",
+        _credential,
         optional=True,
     ),
     Option(

@@ -14,6 +14,8 @@ from .control import ControlError, Items, Request
 from .health import Health
 from .news import MAINTENANCE, ORDER, News
 from .orders import Orders
+from .recorder import Recorder
+from .version import VERSION
 from .virtualhost import VirtualHost
 
 _log = logging.getLogger(__name__)
@@ -31,6 +33,7 @@ class Verbs:
         hosts: Callable[[], Iterable[VirtualHost]],
         health: Health,
         orders: Orders,
+        recorder: Recorder,
         reload: Callable[[], None],
         restart: Callable[[], None],
         tell: Callable[[News], None],
@@ -38,12 +41,16 @@ class Verbs:
         self._hosts = hosts
         self._health = health
         self._orders = orders
+        self._recorder = recorder
+        self._begun = time.monotonic()
         self._reload = reload
         self._restart = restart
         self._tell = tell
         self._verbs: dict[str, Callable[[Request], Any]] = {
             "status": lambda _request: Items(self.status()),
             "watch": lambda _request: Items(self.status(), watch=True),
+            "metrics": lambda _request: self._metrics(),
+            "record": lambda request: Items(self._recorder.lines(f"asked for by {request.who}")),
             "demote": self._demote,
             "promote": self._promote,
             "maintenance": self._maintenance,
@@ -90,6 +97,11 @@ class Verbs:
         """Tell that maintenance now outlives the daemon, or cannot."""
         status = self._orders.status()
         self._tell(News(MAINTENANCE, "", "", "on" if status["on"] else "off", status["error"]))
+
+    def _metrics(self) -> dict[str, Any]:
+        """Return what is to be told of the daemon beside the status of its virtual hosts."""
+        up, maintenance = round(time.monotonic() - self._begun, 3), bool(self._orders.maintenance)
+        return {"version": VERSION, "up": up, "latest": round(self._recorder.latest, 6), "maintenance": maintenance}
 
     def _demote(self, request: Request) -> dict[str, Any]:
         names = self._names(request)

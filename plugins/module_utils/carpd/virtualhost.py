@@ -22,6 +22,7 @@ from .news import ALARM, DEMOTION, STATE, News, nobody
 from .options import Interface
 from .packet import Address, Datagram
 from .paths import MULTICAST, Copy, copies
+from .recorder import forget
 from .rivals import Claim, Rivals
 from .speaker import Speaker
 from .tracking import Verdict
@@ -48,7 +49,10 @@ _REFUSALS = {
 
 
 class VirtualHost:
-    """One virtual host on this host. ``clock`` returns monotonic seconds; ``tell`` is told what happens."""
+    """One virtual host on this host. ``clock`` returns monotonic seconds.
+
+    ``tell`` is told what others want to know, and ``note``, see ``Recorder``, everything.
+    """
 
     def __init__(
         self,
@@ -58,6 +62,7 @@ class VirtualHost:
         sequence: int,
         clock: Callable[[], float],
         tell: Callable[[News], None] = nobody,
+        note: Callable[..., None] = forget,
     ) -> None:
         self._requests = requests
         self._guard = guard
@@ -66,6 +71,8 @@ class VirtualHost:
         self._sign_anew_at = 0  # the sequence number at which the guard's goodbye gets old
         self._clock = clock
         self._tell = tell
+        self._note = note
+        self.sent = self.heard = 0  # advertisements
         self._told_demotion = 0
         self._speaker = Speaker(vip, sequence, clock())
         self._machine = self._speaker.machine
@@ -151,6 +158,9 @@ class VirtualHost:
     def received(self, datagram: Datagram) -> None:
         """Take in what arrived on a wire."""
         refused = self._speaker.received(datagram, self._clock())
+        if refused or datagram.payload[1] == self.vip.vhid:
+            self.heard += not refused
+            self._note("heard", self.vip.name, datagram.source, datagram.payload, refused)
         if refused:
             self._complain(refused, datagram.source)
         elif self._machine.master is not None and self._machine.master.source == datagram.source:
@@ -161,11 +171,13 @@ class VirtualHost:
         """Take in that somebody else says to have an address; only ours matter."""
         if neighbour.address in [address.ip for address in self.vip.addresses]:
             self._rivals.claimed(neighbour, self._clock())
+            self._note("neighbour", self.vip.name, neighbour.address, "is at", neighbour.mac.hex(":"))
             self._machine.answered(neighbour.mac == self._masters_mac, self._clock())
             self._perform()
 
     def event(self, event: Event, reason: str) -> None:
         """Take in anything else that happened."""
+        self._note("event:", self.vip.name, event.value, "-", reason)
         self._machine.event(event, self._clock(), reason)
         self._perform()
 
@@ -289,6 +301,8 @@ class VirtualHost:
             "master": master,
             "reason": self._reason(),
             "refused": dict(self._speaker.refused),
+            "sent": self.sent,
+            "heard": self.heard,
             "fault": machine.fault,
             "alarm": self._alarm(),
             "election": {**machine.outlook(now), "obstacle": self.obstacle, "causes": self._causes()},
@@ -366,12 +380,18 @@ class VirtualHost:
         elif self._link is None:
             return
         elif isinstance(action, Advertise):
-            self._machine.sent(self._send(action), self._clock())
+            left = self._send(action)
+            self.sent += left
+            self._note("sent", self.vip.name, action.advbase, action.advskew, action.demotion, left)
+            self._machine.sent(left, self._clock())
         elif isinstance(action, Hold):
+            self._note("hold for", self.vip.name, action.lease, "s")
             self._hold(self._link, action.lease)
         elif isinstance(action, Release):
+            self._note("release", self.vip.name)
             self.release()
         elif isinstance(action, Announce):
+            self._note("announce", self.vip.name)
             self._announce()
         else:
             self._probe(address.ip for address in self.vip.addresses)

@@ -269,6 +269,8 @@ class TestRun:
             "master": None,
             "reason": f"there is no interface {ABSENT}",
             "refused": {},
+            "sent": 0,
+            "heard": 0,
             "fault": "",
             "alarm": "",
             "rivals": [],
@@ -361,6 +363,24 @@ class TestRun:
         process.wait_log("smtp: INIT: ")
         assert [one["preempt"] for one in request(process.socket, "status")] == [False]
 
+    def test_metrics(self, config: Path, socket_dir: Path) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        config.write_text(f"{DAEMON}metrics_listen = 127.0.0.1:{port}\n{SECTION}")
+        process = Process(config, socket_dir)
+        process.notice()
+        with socket.create_connection(("127.0.0.1", port), PATIENCE) as client:
+            client.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
+            page = b"".join(iter(lambda: client.recv(65536), b"")).decode()
+        assert f'carpd_state{{name="smtp",interface="{ABSENT}",vhid="1",state="INIT"}} 1\n' in page
+        printed = carpctl(process, "metrics").stdout
+        assert [line for line in printed.splitlines() if "#" in line] == [
+            line for line in page.partition("\r\n\r\n")[2].splitlines() if "#" in line
+        ]
+        process.send(signal.SIGTERM)
+        assert process.wait() == 0
+        process.kill()
+
     def test_a_second_daemon_has_no_place(self, process: Process, config: Path, socket_dir: Path) -> None:
         process.notice()
         other = socket_dir / "other"
@@ -429,6 +449,19 @@ def test_run_hands_over_what_it_was_given(config: Path, socket_dir: Path, monkey
     assert runtime.is_dir()
     assert cli.main(["run", "--config", str(config), "--runtime-dir", str(runtime), "--state-dir", "/some/state"]) == 0
     assert made[-2][3] == "/some/state"
+
+
+def test_who_checks_by_hand_needs_no_credentials(
+    config: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    config.write_text(SECTION.replace("password = sesame", "password_credential = smtp"))
+    assert cli.main(["check", "--config", str(config)]) == 0
+    assert capsys.readouterr() == ("", "")
+    assert cli.main(["run", "--config", str(config)]) == 2
+    assert "password_credential = smtp: must be a credential that systemd passes" in capsys.readouterr().err
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(config.parent))
+    assert cli.main(["check", "--config", str(config)]) == 2
 
 
 class TestControlGroup:

@@ -519,7 +519,7 @@ class TestSecrets:
 
     def test_missing(self, file: Path) -> None:
         assert mistakes(file, section(password=None)) == [
-            "[vip smtp] a password is missing: give password_file or password"
+            "[vip smtp] a password is missing: give password_file, password_credential or password"
         ]
 
     def test_both(self, file: Path) -> None:
@@ -754,6 +754,9 @@ WRONG = {
     **dict.fromkeys(("on_master", "on_backup", "on_fault"), st.sampled_from(["'x", '"', "x \\"])),
     **dict.fromkeys(("up_script", "down_script"), st.sampled_from(["vip-up", "./x", "~/x"])),
     "hook_timeout": st.sampled_from(["0", "300.1", "1s", "-1"]),
+    **dict.fromkeys(
+        ("password_credential", "accept_password_credential"), st.sampled_from(["a/b", "..", "a b", "x" * 256])
+    ),
     "hook_user": st.sampled_from(["a b", "root:root", "x" * 33]),
     "peers": st.sampled_from(["host", "10.0.0.1/8", "224.0.0.18", "::", "127.0.0.1", "::2 ::2", "fe80::1%eth0"]),
     "paths": st.sampled_from(["anycast", "multicast multicast", "Unicast"]),
@@ -853,6 +856,67 @@ def test_when_to_take_the_addresses_back(given: dict[str, str], expected: tuple[
 def test_not_in_two_ways() -> None:
     _vip, wrong = parse_vip("smtp", {**SMTP, "password": "sesame", "failback": "never", "preempt": "no"}, "here")
     assert [str(problem) for problem in wrong] == ["here: [vip smtp] give preempt or failback, not both"]
+
+
+@pytest.mark.parametrize("option", ["password", "accept_password"])
+def test_what_looks_like_a_comment_is_not_cut_from_a_password(scratch: Path, option: str) -> None:
+    """It would else be another password, without a word."""
+    lines = mistakes(scratch, section(**{option: "se ;same"}))
+    assert len(lines) == 1 and lines[0].startswith(f"[vip smtp] {option} = (hidden): must be ")
+
+
+class TestCredentials:
+    def written(self, scratch: Path, **options: str | None) -> str:
+        (scratch / "carpd.conf").write_text(section(**{"password": None, "password_credential": "smtp", **options}))
+        return str(scratch / "carpd.conf")
+
+    def refused(self, path: str) -> str:
+        with pytest.raises(ConfigError) as caught:
+            load(path)
+        (problem,) = caught.value.problems
+        return str(problem).partition("[vip smtp] ")[2]
+
+    def test_it_is_read_from_where_systemd_puts_it(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+        (tmp_path / "smtp").write_bytes(b"se same\r\nmore\n")
+        (tmp_path / "next").write_bytes(b"other")
+        (vip,) = load(self.written(tmp_path, accept_password_credential="next")).vips
+        assert (vip.password, vip.accept_password) == (b"se same", b"other")
+
+    def test_one_that_is_not_there(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+        what = "password_credential = smtp: must be a credential that systemd passes to the daemon"
+        assert self.refused(self.written(tmp_path)) == f"{what} (No such file or directory)"
+
+    def test_none_at_all(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+        path = self.written(tmp_path)
+        why = "(there is no CREDENTIALS_DIRECTORY: its unit passes none)"
+        assert self.refused(path).endswith(why)
+        assert load(path, in_service=False).vips[0].password == b"", "nor need there be, for who looks at the file"
+
+    def test_one_that_is_too_long(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+        (tmp_path / "smtp").write_bytes(b"x" * 20)
+        refused = self.refused(self.written(tmp_path))
+        assert refused.startswith("password_credential = smtp: must be a credential whose first line is the password")
+        assert "xxx" not in refused
+
+    @pytest.mark.parametrize(
+        ("more", "text"),
+        [
+            ({"password": "x"}, "give password or password_credential, not both"),
+            ({"password_file": "/x"}, "give password_file or password_credential, not both"),
+            (
+                {"password": "x", "password_file": "/x"},
+                "give password or password_file or password_credential, not all",
+            ),
+        ],
+    )
+    def test_in_one_way_only(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: dict[str, str], text: str
+    ) -> None:
+        assert self.refused(self.written(tmp_path, **more)) == text
 
 
 def test_hooks() -> None:

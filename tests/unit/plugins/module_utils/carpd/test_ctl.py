@@ -449,3 +449,22 @@ class TestExplain:
         daemon.answer = [MASTER, BACKUP]
         assert ctl.main(["explain", "pop"]) == 1
         assert capsys.readouterr() == ("", "there is no virtual host pop; known are smtp, imap\n")
+
+
+def test_record(daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> None:
+    daemon.answer = ["first", "second"]
+    assert ctl.main(["record"]) == 0
+    assert capsys.readouterr() == ("first\nsecond\n", "")
+    assert ctl.main(["record", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == ["first", "second"]
+
+
+def test_metrics(daemon: Daemon, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    known = {"version": "1.2.3", "up": 1.0, "latest": 0.0, "maintenance": False}
+    monkeypatch.setattr(ctl, "request", lambda _path, verb: known if verb == "metrics" else [])
+    assert ctl.main(["metrics"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[2] == 'carpd_build_info{version="1.2.3"} 1'
+    assert lines[-1].startswith("# TYPE carpd_")
+    assert ctl.main(["metrics", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {**known, "vips": []}

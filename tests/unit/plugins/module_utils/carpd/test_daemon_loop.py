@@ -865,3 +865,27 @@ class TestOrders:
         ]
         assert [one["status"]["state"] for one in told[:4]] == ["MASTER"] * 4
         assert all(one["at"] > 1e9 for one in told)
+
+
+class TestRecorder:
+    def test_what_led_to_a_change_is_kept(self, world: World, play: Play, socket_dir: Path) -> None:
+        world.config.write_text(SMTP + "advskew = 50\n")
+
+        def tell() -> Story:
+            yield
+            world.arrive(advskew=9)
+            yield from until_master(world)
+            yield PASS_TIME
+            text = "\n".join(world.ask("record"))
+            for part in (
+                "asked for by root",
+                "smtp: heard advertisement 1+9/256 s",
+                "smtp: state: BACKUP -> MASTER - no advertisement for 3.195 s",
+                "smtp: timer, 0.000 ms late",
+                "smtp: sent advertisement 1+50/256 s",
+            ):
+                assert part in text, (part, text)
+
+        play(tell)
+        texts = [file.read_text() for file in (socket_dir / "records").iterdir()]
+        assert any("smtp: state: BACKUP -> MASTER" in text for text in texts)

@@ -247,3 +247,16 @@ def test_a_process_whose_reader_hangs_still_ends_well() -> None:
     )
     pipe.close()
     assert process.returncode == 0
+
+
+@pytest.mark.parametrize(("journal", "start"), [(False, ""), (True, "<4>")])
+def test_one_line_whatever_is_in_it(pipe: Pipe, monkeypatch: pytest.MonkeyPatch, journal: bool, start: str) -> None:
+    if journal:
+        monkeypatch.setenv("JOURNAL_STREAM", "8:1")
+    with LogWriter():
+        _log.warning("smtp: hook on_master: %s", "\x1b[31mred\n<0>forged\r\ud800ä")
+        _log.warning("end")
+        text = pipe.read_until("end\n")
+    assert len(text.splitlines()) == 2
+    assert text.startswith(start)
+    assert r"smtp: hook on_master: \x1b[31mred\n<0>forged\r\ud800ä" in text

@@ -79,6 +79,7 @@ def test_defaults() -> None:
         "priority": 50,
         "log_level": "info",
         "control_group": "",
+        "metrics_listen": None,
         "advbase": 1,
         "advskew": 0,
         "profile": "default",

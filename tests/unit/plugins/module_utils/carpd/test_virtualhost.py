@@ -700,6 +700,8 @@ class TestStatus:
             "master": {"source": "172.17.0.76", "advbase": 1, "advskew": 3, "demotion": 0, "age": 0.25, "mac": ""},
             "reason": "eth1 is ready",
             "refused": {},
+            "sent": 0,
+            "heard": 1,
             "fault": "",
             "alarm": "",
             "election": {
