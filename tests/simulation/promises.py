@@ -17,7 +17,7 @@ from carpd.actions import Changed
 from carpd.digest import Digest
 from carpd.machine import HOLD_TIME, REFUSAL_TIME
 from carpd.packet import BOW_OUT, Address, Advertisement, Datagram
-from carpd.standing import demoted_skew
+from carpd.standing import WORST_SKEW, demoted_skew
 from carpd.transitions import State
 from computer import Computer
 from host import KERNEL_LATENESS, Host, Watcher
@@ -28,7 +28,7 @@ from world import World
 PROMISES = {
     "I1": "never two owners of the address for longer than hosts need to hear each other",
     "I2": "while a healthy host is connected, some host owns the address",
-    "I3": "no address on a host whose daemon is dead or frozen for longer than the lease",
+    "I3": "no address for longer than a lease after the last advertisement that left, whatever works and what does not",
     "I4": "after two owners one is left within an interval, and it announces the address anew",
     "I5": "nobody becomes master without having heard silence for the full time, a goodbye or a worse master",
     "I6": "a master that works advertises on time",
@@ -36,7 +36,8 @@ PROMISES = {
     "end": "a daemon that is asked to end does so in time",
     "health": "whoever must not be master hands over or lets go, and of the rest one of the least demoted is master",
     "order": "of equally healthy hosts a preferred one that may preempt is master",
-    "yield": "a master that hears a better host gives way at once",
+    "yield": "a master that hears a better host gives way at once, and to no other",
+    "handover": "who leaves keeps the address until another host has it, or for the full time of a handover",
     "calm": "without faults nothing changes",
 }
 
@@ -79,8 +80,15 @@ class Promises(Watcher):
         vip = hosts[0].vip
         # In parts of a second no lease can be, and the kernel is late: then no patience of a peer is longer.
         self._lease = max(float(vip.dead_ratio * vip.advbase), 1 + KERNEL_LATENESS)
-        self._recent = max(RECENT * vip.advbase, 2 * self._lease)
         self._exchange = 4 * segment.longest_delay  # two packets there, two back, at their slowest
+        # The most demoted host waits longest. Below a second patience follows the master's interval, and may have to
+        # wait for the end of its lease.
+        worst = WORST_SKEW / 256
+        patience = vip.dead_ratio * vip.advbase + worst if vip.advbase else (vip.dead_ratio + 1) * worst + self._lease
+        self._takeover_time = patience + self._exchange + LATE
+        # As long as the kernel would keep the address by itself at least.
+        self._holds = min(HOLD_TIME, max(1, math.ceil(vip.dead_ratio * vip.advbase - 1)))
+        self._recent = max(RECENT * vip.advbase, 2 * self._lease)
         self._interval = max(_interval(one.vip.advbase, one.vip.advskew) for one in (*hosts, *peers))
         self._together: dict[tuple[Computer, Computer], float] = {}
         self._unjust: dict[tuple[str, Computer, Computer], float] = {}
@@ -90,12 +98,17 @@ class Promises(Watcher):
         self._troubles: list[float] = []
         # What was sent with a counter, and how many were used before.
         self._counters: dict[tuple[Address, int], tuple[int, Advertisement]] = {}
+        self._latest: dict[Host, tuple[Advertisement, Address]] = {}
         self._last_heard: dict[tuple[Host, Address], tuple[Advertisement, float]] = {}
         self._newest: dict[tuple[Host, Address], int] = {}
         self._last_better: dict[Host, tuple[float, float]] = {}  # when, and the interval that was promised
         self._may_rise: dict[Host, bool] = {}
         self._must_yield: dict[Host, Datagram] = {}
         self._excused_at: dict[Host, float] = {}  # when it last advertised, or had a reason not to
+        self._leaves_since: dict[Host, float] = {}
+        self._owned_since: dict[Host, float] = {}
+        self._left_at: dict[Host, float] = {}
+        self._unowned_since = math.inf
         self._promised: dict[Host, float] = {}  # and what interval it promised
         self._owes_announcement: dict[Computer, float] = {}
         self._demotions: list[int] = []
@@ -126,10 +139,13 @@ class Promises(Watcher):
             if not peer.sane:
                 self._insane_at[peer] = now
         self._one_owner(now)
+        self._someone_soon(now)
         for host in self._hosts:
-            if host.speaker is None or host.frozen_at is not None:
+            if host.owns:
                 self._no_ghost(host, now)
             else:
+                self._owned_since.pop(host, None)
+            if host.speaker is not None and host.frozen_at is None:
                 self._works(host, now)
         if self._owes_announcement:
             self._announces(now)
@@ -209,9 +225,24 @@ class Promises(Watcher):
 
     def _no_ghost(self, host: Host, now: float) -> None:
         """I3."""
-        gone = host.died_at if host.speaker is None else host.frozen_at
-        if host.owns and gone is not None and now - max(gone, host.thawed_at) > self._lease:
-            raise Broken("I3", f"{host.name} owns the address although its daemon works no more")
+        since = max(self._owned_since.setdefault(host, now), self._left_at.get(host, 0.0), host.thawed_at)
+        if now - since > self._lease + self.slowest_netlink + EARLY:
+            raise Broken("I3", f"{host.name} owns the address, and nothing of it was heard for {now - since:.3f} s")
+
+    def _someone_soon(self, now: float) -> None:
+        """I2, soon after the last fault: when somebody's patience must have ended."""
+        able = [host for host in self._hosts if self._is_able(host)]
+        if not able or any(one.owns for one in self._everyone):
+            self._unowned_since = math.inf
+            return
+        self._unowned_since = min(self._unowned_since, now)
+        quiet = now - max(self._unowned_since, self._any_trouble)
+        # What an attacker sends is opposition, which makes an answer to the last question count for a whole patience.
+        if quiet > self._takeover_time * (2 if self._segment.ear is not None else 1):
+            raise Broken("I2", f"{able[0].name} could own the address, and nobody has for {quiet:.3f} s")
+
+    def _is_able(self, host: Host) -> bool:
+        return host.running and host.faulty_since is None and not host.refuses
 
     def _ends(self, host: Host, asked: float, now: float) -> None:
         late = now - max(asked, host.thawed_at) - HOLD_TIME - LATE - 2 * self.slowest_netlink
@@ -247,7 +278,7 @@ class Promises(Watcher):
             self._any_trouble = now
             self._unjust.clear()
             return
-        able = [host for host in self._hosts if host.running and host.faulty_since is None and not host.refuses]
+        able = [host for host in self._hosts if self._is_able(host)]
         owners = [one for one in self._everyone if one.owns and not (isinstance(one, Peer) and not one.sane)]
         if able and not owners:
             raise Broken("I2", f"after {self._patient:g} s of peace nobody owns the address")
@@ -280,6 +311,12 @@ class Promises(Watcher):
             self._note_move(host)
         elif change.old is State.MASTER and change.new is State.BACKUP:
             self._gave_way[host] = now
+            if "better" in change.reason:
+                self._gives_way_to_a_better(host)
+        if change.new.leaves and not change.old.leaves:
+            self._leaves_since[host] = now
+        elif change.old.leaves and not change.new.holds:
+            self._hands_over(host, now)
         mad_at = max(self._insane_at.values(), default=-math.inf)
         if now - max(self._any_trouble, mad_at) > self._patient + UNJUST:
             raise Broken("calm", f"{host.name} turns from {change.old.value} to {change.new.value}")
@@ -290,9 +327,27 @@ class Promises(Watcher):
         if now - heard_at < patience - EARLY * min(1.0, patience):
             raise Broken("I5", f"{host.name} becomes master {now - heard_at:.3f} s after it heard a better host")
 
+    def _hands_over(self, host: Host, now: float) -> None:
+        since = self._leaves_since.get(host, now)
+        disturbed = max(self._network_trouble, host.thawed_at, host.refused_at) > since - self._recent
+        heir = any(one.owns for one in self._everyone if one is not host)
+        if not disturbed and not heir and now - since < self._holds - EARLY:
+            raise Broken("handover", f"{host.name} lets go after {now - since:.3f} s, and nobody else has the address")
+
+    def _gives_way_to_a_better(self, host: Host) -> None:
+        said, source = self._latest[host]
+        theirs, ours = (said.demotion, said.advbase, said.advskew), _rank(host)
+        version = min(host.sources)
+        own = host.sources[version]
+        # As ucarp ranks them: the last octet decides first.
+        loses = source.version == version and source.packed[::-1] < own.packed[::-1]
+        if theirs > ours or (theirs == ours and not loses):
+            raise Broken("yield", f"{host.name} gives way to {source}, which is not better")
+
     def heard(self, host: Host, datagram: Datagram) -> None:
         """Take note of what a host knows."""
         said = Advertisement.decode(datagram.payload)
+        self._latest[host] = said, datagram.source
         if datagram.source in host.sources.values():
             return  # whoever sent that, it tells the host nothing
         if self._skeptical and not self._is_authentic(host, said):
@@ -300,7 +355,7 @@ class Promises(Watcher):
         if host.vip.known_peers and not self._is_news(host, datagram.source, said):
             return  # which carpd can tell of its own kind
         last, at = self._last_heard.get((host, datagram.source), (None, -math.inf))
-        if said == last and self._world.now - at < min(1.0, said.interval / 2):
+        if said == last and self._world.now - at < min(0.1, said.interval / 2):
             return  # it counts as a copy that took another path
         self._last_heard[host, datagram.source] = said, self._world.now
         # Failed sends may rank it lower; but that can end at any time.
@@ -327,7 +382,7 @@ class Promises(Watcher):
         """Check I7."""
         datagram = Datagram.decode(packet)
         said = Advertisement.decode(datagram.payload)
-        self._excused_at[host] = self._world.now
+        self._excused_at[host] = self._left_at[host] = self._world.now
         self._promised[host] = 0.0 if said.is_bow_out else said.interval
         use = (datagram.source, said.counter)
         if use in self._counters:

@@ -91,6 +91,8 @@ class Schedule:
         preempt = draw.random() < 0.8
         count = draw.choice([1, 1, 2]) if self.kind == "mixed" else draw.choice([2, 2, 2, 2, 2, 3, 3, 4, 5])
         skews = [setting.lowest_skew + setting.step * place for place in draw.sample(range(12), count + 1)]
+        if self.kind == "alike" and draw.random() < 0.1:
+            skews = skews[:1] * len(skews)  # nobody should do that, and ties have to be broken
         versions = (4, 6) if self.kind == "two families" else (4,)
         for number, skew in enumerate(skews[:count], start=1):
             self.hosts.append(Host(self.world, self.segment, _vip(setting, skew, preempt, versions), number))

@@ -256,6 +256,8 @@ class Machine:
                 self._clear_timers()
             if old in (State.INIT, State.FAULTY):
                 self._sound_since = now
+            if self.state.holds and not old.holds:
+                self._left(now)
             if self.state is State.MASTER:
                 self.master = None
                 self.yielding = self.claiming = False
@@ -292,7 +294,6 @@ class Machine:
             # Announced before it is advertised: the old master keeps answering until it hears the advertisement.
             self._hold(now)
             self._restart_announcements(now)
-            self._left(now)
             self._advertise(now)
         elif reaction is Reaction.REASSERT:
             if self._reasserted_at <= now:  # else it is about to
@@ -362,10 +363,12 @@ class Machine:
             self._apply(Event.UNHEARD, now, unheard)
 
     def _unheard_at(self) -> float:
-        """Return when the most impatient peer would take over from us, if we are master."""
-        if self.state is not State.MASTER:
+        """Return when the most impatient peer would take over from us, if the addresses are here."""
+        if not self.state.holds:
             return math.inf
-        return self._left_at + self.timing.dead_ratio * (self.timing.advbase or self._promised)
+        patience = self.timing.dead_ratio * (self.timing.advbase or self._promised)
+        # Who leaves says so less often than a master advertises below a second.
+        return self._left_at + (max(patience, 2 * BOW_OUT_INTERVAL) if self.state.leaves else patience)
 
     def _left(self, now: float) -> None:
         self._left_at, self._promised = now, self.timing.interval(self.advskew)

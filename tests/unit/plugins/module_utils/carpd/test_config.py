@@ -643,6 +643,19 @@ OPTIONS = st.fixed_dictionaries(
         "preempt": st.booleans(),
         "dead_ratio": st.integers(2, 255),
         "source": st.ip_addresses(v=4).map(str),
+        "accept_password": st.text(PRINTABLE, min_size=1, max_size=19),
+        "accept_addresses": st.lists(HOSTS, min_size=1, max_size=3, unique=True),
+        "known_peers": st.lists(
+            st.builds(
+                "{} {} {}".format,
+                st.ip_addresses(v=4) | st.ip_addresses(v=6),
+                st.sampled_from(["carpd", "any"]),
+                st.integers(0, 254),
+            ),
+            max_size=3,
+            unique_by=lambda peer: peer.split()[0],
+        ),
+        "group": NAMES,
     },
 )
 

@@ -291,6 +291,20 @@ class TestServer:
                 loop.settle()
             assert loop.ask(b'{"verb": "status"}\n') == {"result": [{"asked": "status"}]}
 
+    @given(
+        st.dictionaries(st.text(max_size=5).filter(lambda key: key != "verb"), st.integers() | st.text(max_size=9)),
+        st.lists(st.integers(0, 99), max_size=4).map(sorted),
+    )
+    def test_a_request_may_come_in_any_pieces(self, arguments: dict[str, Any], cuts: list[int]) -> None:
+        line = json.dumps({"verb": "arguments", **arguments}).encode() + b"\n"
+        with tempfile.TemporaryDirectory(prefix="carpd-") as folder, serving(Path(folder)) as loop:
+            client = loop.connect()
+            inside = [cut for cut in cuts if cut < len(line)]
+            for start, end in zip([0, *inside], [*inside, len(line)]):
+                client.sendall(line[start:end])
+                loop.settle()
+            assert answer(client)["result"][0] == arguments
+
     def test_a_mistake_in_the_handler_is_not_hidden(self, socket_dir: Path) -> None:
         def broken(_request: Request) -> None:
             raise ZeroDivisionError

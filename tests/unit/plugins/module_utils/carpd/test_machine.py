@@ -611,6 +611,26 @@ def test_the_lease_ends_before_the_patience_and_after_the_next_advertisement(
     assert timing.interval(advskew) < timing.lease
 
 
+@pytest.mark.parametrize("event", [Event.STEP_DOWN, Event.FAULT, Event.STOP])
+@pytest.mark.parametrize("late", [0.2, 1.5])
+def test_who_cannot_send_lets_go_before_a_peer_takes_over_also_while_leaving(event: Event, late: float) -> None:
+    host = Host.master(advskew=0)
+    host.sending_works = False
+    left = host.now
+    host.wait(late)
+    host.event(event)
+    host.wait(left + 3.0 - host.now)
+    assert not host.machine.state.holds
+
+
+@pytest.mark.parametrize("advbase", [0, 1])
+def test_who_can_send_returns_to_be_master_if_nobody_takes_over(advbase: int) -> None:
+    host = Host.master(advbase=advbase, advskew=2)
+    host.event(Event.STEP_DOWN)
+    assert Release() not in host.wait(HOLD_TIME + 0.1)
+    assert host.machine.state is State.MASTER
+
+
 class TestQuestions:
     """A backup asks who has the addresses before it takes a silence for the death of the master."""
 
