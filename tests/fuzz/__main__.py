@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "plugins" / "module_utils"))
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[2] / "plugins" / "module_utils"))
 
 from targets import TARGETS
 

@@ -10,7 +10,7 @@ import sys
 
 import atheris
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "plugins" / "module_utils"))
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[2] / "plugins" / "module_utils"))
 
 with atheris.instrument_imports(include=["carpd"], enable_loader_override=False):
     from targets import TARGETS

@@ -257,7 +257,7 @@ def _server() -> selectors.SelectSelector:
         background = SimpleNamespace(submit=lambda _job, _done: None)
         orders = Orders(str(_scratch()), background, lambda: None)  # type: ignore[arg-type]
         health: Any = SimpleNamespace(status=lambda _name: [])
-        verbs = Verbs(lambda: hosts, health, orders, _nothing, _nothing, lambda _news: None)  # type: ignore[arg-type]
+        verbs = Verbs(lambda: hosts, health, orders, _nothing, _nothing, _nothing, lambda _news: None)  # type: ignore[arg-type]
         _servers.append((ControlServer(str(_scratch() / "socket"), selector, verbs.answer), selector))
     return _servers[0][1]
 

@@ -15,7 +15,7 @@ import pathlib
 import sys
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "plugins" / "module_utils"))
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[2] / "plugins" / "module_utils"))
 
 from schedule import explain, tell
 from year import problems

@@ -20,7 +20,12 @@ class Attacker:
 
     name = "attacker"
 
-    def __init__(self, world: World, segment: Segment) -> None:
+    def __init__(self, world: World, segment: Segment, patient: bool) -> None:
+        """Make one; ``patient`` means that it sends nothing which a host that has just started could take for news.
+
+        Such a host believes the first that it hears of each peer, as docs/configuration.md says: it has heard nothing
+        of it yet that could be newer.
+        """
         self.sources: dict[int, Address] = {}
         self.owns = self.answers = False
         self._world = world
@@ -29,6 +34,8 @@ class Attacker:
         self._until = 0.0
         self._pause = 0.0
         segment.ear = self._record
+        if patient:
+            segment.listener_began = self._forget
 
     def attack(self, duration: float, pause: float) -> None:
         """Send for ``duration`` seconds, at random moments that are ``pause`` seconds apart on average."""
@@ -45,6 +52,9 @@ class Attacker:
     def _record(self, packet: bytes) -> None:
         if self._world.random.random() < 0.2:
             self._recorded = [*self._recorded[1 - _MEMORY :], packet]
+
+    def _forget(self) -> None:
+        self._recorded = []
 
     def _strike(self) -> None:
         if self._world.now >= self._until:

@@ -322,7 +322,7 @@ class Faults:
         # Whoever knows its peers must not even notice; all others only have to recover from it.
         helpless = not self._hosts[0].vip.known_peers
         if self._attacker is None:
-            self._attacker = Attacker(self._world, self._segment)
+            self._attacker = Attacker(self._world, self._segment, patient=not helpless)
         if helpless:
             self._begin(f"an attacker forges for {duration:.1f} s", network=True)
             self._segment.forgers += 1

@@ -108,6 +108,7 @@ class Host(Computer):
         if self.speaker is not None or self.suspended:
             return
         self.world.note(self.name, "starts")
+        self.segment.listener_began()
         self.powered = True
         self._drop()  # the real daemon removes what a dead one left
         if self._guard is not None:

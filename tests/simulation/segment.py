@@ -54,6 +54,7 @@ class Segment:
         self.lag = 0.0  # every packet takes up to so long, in seconds
         self.forgers = 0  # so many send what nobody can tell from the truth
         self.ear: Callable[[bytes], None] | None = None  # somebody who hears every packet
+        self.listener_began: Callable[[], None] = lambda: None  # called when a host begins to listen
 
     @property
     def disturbed(self) -> bool:

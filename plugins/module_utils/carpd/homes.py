@@ -31,6 +31,11 @@ _OF_THE_PARENT = {_ARP_IGNORE: 1, _ARP_ANNOUNCE: 2}
 _OF_THE_HOME = {_ARP_IGNORE: 1, _ARP_ANNOUNCE: 2, _RP_FILTER: 2}
 
 
+def virtual_mac_of(vhid: int) -> bytes:
+    """Return the MAC of the addresses of a virtual host that has one of its own."""
+    return _MAC + bytes([vhid])
+
+
 def name_of(vip: Vip, link: Link) -> str:
     """Return the name of the interface that is made for a virtual host, at most 15 characters."""
     return f"carp{link.ifindex}-{vip.vhid}"
@@ -79,7 +84,7 @@ class Homes:
             return made
         while self._removals:
             self._removals.pop().join()  # else it could be of the same name
-        mac = _MAC + bytes([vip.vhid])
+        mac = virtual_mac_of(vip.vhid)
         index = self._requests.make_macvlan(name, link.ifindex, mac) if there is None else there.ifindex
         self._requests.configure(link.ifindex, _OF_THE_PARENT)
         self._requests.configure(index, _OF_THE_HOME)

@@ -231,7 +231,7 @@ class Machine:
         """Take note whether the advertisement left. Only then is the addresses' lease renewed."""
         if ok:
             self._left(now)
-            if self.state is State.MASTER and now - self._held_at >= self.timing.lease / RENEWALS:
+            if self.state.holds and now - self._held_at >= self.timing.lease / RENEWALS:
                 self._hold(now)
         self._standing.sent(ok, now)
 
@@ -312,7 +312,6 @@ class Machine:
         elif reaction is Reaction.BOW_OUT:
             self._actions.append(Advertise(*BOW_OUT))
         elif reaction is Reaction.HOLD:
-            self._hold(now)
             self._hold_until = now + min(HOLD_TIME, self.timing.lease)
             self._advertise_at = now + BOW_OUT_INTERVAL
         elif reaction is Reaction.RELEASE:

@@ -422,7 +422,8 @@ VIP_OPTIONS = _table(
         "advskew that it may advertise, such as 172.17.0.75 carpd 0",
         "Believe no other advertisements, of the IP versions that are in the list. Whoever listens on the segment can "
         "send an old advertisement again with a better rank, since the protocol's digest does not cover it. A peer "
-        "that runs carpd signs that, too, and numbers what it sends, and is believed only so.",
+        "that runs carpd signs that, too, and numbers what it sends, and is believed only so. A host that has just "
+        "started believes the first that it hears of each, since it knows of no newer one.",
         _known_peers,
     ),
     Option(

@@ -15,7 +15,7 @@ from typing import Any
 from .actions import Action, Advertise, Announce, Changed, Hold, Release
 from .config import Vip
 from .guard import Guard, Turns
-from .homes import switch_off
+from .homes import switch_off, virtual_mac_of
 from .neighbours import Neighbour
 from .netlink import Link, Requests
 from .news import ALARM, DEMOTION, STATE, News, nobody
@@ -172,7 +172,8 @@ class VirtualHost:
         if neighbour.address in [address.ip for address in self.vip.addresses]:
             self._rivals.claimed(neighbour, self._clock())
             self._note("neighbour", self.vip.name, neighbour.address, "is at", neighbour.mac.hex(":"))
-            self._machine.answered(neighbour.mac == self._masters_mac, self._clock())
+            known = virtual_mac_of(self.vip.vhid) if self.vip.virtual_mac else self._masters_mac
+            self._machine.answered(neighbour.mac == known, self._clock())
             self._perform()
 
     def event(self, event: Event, reason: str) -> None:

@@ -261,8 +261,7 @@ class TestVirtualMac:
         host = make(world, vip(virtual_mac=True))
         host.attach(ETH1, {4: Wire(world, 4)}, {4: OWN}, self.MADE)
         assert host.ifindex == 9
-        world.now = host.next_timer()
-        host.due()
+        end_silence(world, host)
         order = world.take()
         assert order.index("guard") < order.index("switch") < order.index("add") < order.index("announce4")
         assert world.guarded == self.MADE
