@@ -238,7 +238,7 @@ class Promises(Watcher):
         self._unowned_since = min(self._unowned_since, now)
         quiet = now - max(self._unowned_since, self._any_trouble)
         # What an attacker sends is opposition, which makes an answer to the last question count for a whole patience.
-        if quiet > self._takeover_time * (2 if self._segment.ear is not None else 1):
+        if quiet > self._takeover_time:
             raise Broken("I2", f"{able[0].name} could own the address, and nobody has for {quiet:.3f} s")
 
     def _is_able(self, host: Host) -> bool:
