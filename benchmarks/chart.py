@@ -40,7 +40,7 @@ def text(x: float, y: float, words: str, anchor: str = "start", kind: str = "") 
     return f'<text x="{x:.0f}" y="{y:.0f}" text-anchor="{anchor}" class="{kind}">{escape(words)}</text>'
 
 
-def bar(y: float, contender: str, values: Sequence[float]) -> list[str]:
+def spread(y: float, contender: str, values: Sequence[float]) -> list[str]:
     """The median as a bar, up to the 99th percentile as a line, and both in figures."""
     median, high = percentile(values, 50), percentile(values, 99)
     figure = f"{median * 1000:.0f} ms" if median == high else f"{median * 1000:.0f} ({high * 1000:.0f}) ms"
@@ -78,7 +78,7 @@ def chart(trials: Sequence[Trial], footer: str) -> str:
                 y += GAP
                 body.append(text(LEFT - 8, y + BAR - 3, case, "end"))
                 last = case
-            body += bar(y, contender, found)
+            body += spread(y, contender, found)
             y += BAR
         for when, words in TICKS.items():
             x = across(when)

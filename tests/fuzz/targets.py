@@ -197,18 +197,6 @@ def neighbour(data: bytes) -> None:
     neighbours.read_neighbour_message(data)
 
 
-TARGETS = {
-    "advertisement": Target(advertisement, lambda: [bytes.fromhex(one["packet_hex"]) for one in _vectors()]),
-    "datagram": Target(datagram, lambda: [bytes.fromhex(one["ip_packet_hex"]) for one in _vectors()]),
-    "speaker": Target(speaker, lambda: [bytes((1, 0, 0, 1, 0, 50, 1, 0)) * 4, bytes((255, 255, 0, 2, 0, 9, 1, 0))]),
-    "election": Target(election, lambda: [bytes((1, 0, 0, 0, 80, 24, 1, 20, 20, 80, 0, 0, 200)), bytes(range(90))]),
-    "settings": Target(settings, lambda: [_CONFIG.encode(), b"[vip a]\nvhid = 0\n", b"\xff\xfe"]),
-    "control": Target(control, lambda: [b"\x05" + _request(verb) for verb in ("status", "watch", "demote", "promote")]),
-    "kernel": Target(kernel, lambda: [bytes.fromhex(one) for one in _strings(_sample("netlink.json"))]),
-    "neighbour": Target(neighbour, lambda: [*_questions(), b"", bytes(28)]),
-}
-
-
 def _vip(**changes: Any) -> config.Vip:
     return config.Vip("smtp", "eth1", 1, _ADDRESSES, b"sesame", 1, 20, True, 3, None, **changes)
 
@@ -299,3 +287,15 @@ class _Host:
 
     def promote(self) -> str:
         return ""
+
+
+TARGETS = {
+    "advertisement": Target(advertisement, lambda: [bytes.fromhex(one["packet_hex"]) for one in _vectors()]),
+    "datagram": Target(datagram, lambda: [bytes.fromhex(one["ip_packet_hex"]) for one in _vectors()]),
+    "speaker": Target(speaker, lambda: [bytes((1, 0, 0, 1, 0, 50, 1, 0)) * 4, bytes((255, 255, 0, 2, 0, 9, 1, 0))]),
+    "election": Target(election, lambda: [bytes((1, 0, 0, 0, 80, 24, 1, 20, 20, 80, 0, 0, 200)), bytes(range(90))]),
+    "settings": Target(settings, lambda: [_CONFIG.encode(), b"[vip a]\nvhid = 0\n", b"\xff\xfe"]),
+    "control": Target(control, lambda: [b"\x05" + _request(verb) for verb in ("status", "watch", "demote", "promote")]),
+    "kernel": Target(kernel, lambda: [bytes.fromhex(one) for one in _strings(_sample("netlink.json"))]),
+    "neighbour": Target(neighbour, lambda: [*_questions(), b"", bytes(28)]),
+}

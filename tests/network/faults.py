@@ -452,7 +452,9 @@ misfit("standby starts with one address more", "lab secret", 1)
 
 @no_harm("8 busy loops for 2 s")
 def overload(stage: Stage) -> None:
-    loops = [Process(stage.lab.recorder, stage.lab.client, [sys.executable, "-c", "while 1: pass"]) for _ in range(8)]
+    loops = [
+        Process(stage.lab.recorder, stage.lab.client, [sys.executable, "-c", "while 1: pass"]) for _number in range(8)
+    ]
     time.sleep(LASTS)
     for loop in loops:
         loop.close()

@@ -86,7 +86,7 @@ class Daemon:
         self._health = Health(self._selector, time.monotonic, self._judge)
         self._background = Background(self._selector)
         self._recorder = Recorder(os.path.dirname(socket_path), time.monotonic, self._background.submit)
-        self._orders = Orders(state_dir, self._background, lambda: self._verbs.maintenance_saved())
+        self._orders = Orders(state_dir, self._background, self._maintenance_saved)
         self._orders.load()
         self._reserve = Reserve(state_dir, self._background, time.monotonic, time.time)
         self._reserve.load()
@@ -157,6 +157,9 @@ class Daemon:
             return None
         finally:
             self._close()
+
+    def _maintenance_saved(self) -> None:
+        self._verbs.maintenance_saved()
 
     def _look_at_guard(self) -> None:
         """After a pause in which the guard gave the addresses up: believe it, before anything else happens."""
