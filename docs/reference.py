@@ -45,9 +45,9 @@ recipient = postmaster@example.org
 
 The daemon reads its configuration at start and again at SIGHUP or `carpctl reload`. A virtual host whose section did
 not change is not touched then. One that changed goes on in its role with the new values, addresses that came or went
-included; only with another interface, vhid or virtual_mac does it hand over first and start anew. Password and addresses
-must be changed in steps that leave the hosts understanding each other: see accept_password and accept_addresses. A
-broken file changes nothing.
+included; only with another interface, vhid or virtual_mac does it hand over first and start anew. Password and
+addresses must be changed in steps that leave the hosts understanding each other: see accept_password and
+accept_addresses. A broken file changes nothing.
 """
 CHECKS = """\
 One for each check of this host's health. NAME is {name_rule}.
