@@ -22,6 +22,7 @@ def main() -> None:
     wanted = ipaddress.ip_address(target)
     mac = bytes.fromhex(Path(f"/sys/class/net/{interface}/address").read_text().strip().replace(":", ""))
     wire = Wire(interface, socket.if_nametoindex(interface), mac, wanted.version)
+    wire.watch([wanted])
     wire.ask(wanted, ipaddress.ip_address(source))
     deadline = time.monotonic() + float(seconds)
     ear = wire.ear or wire
