@@ -919,3 +919,25 @@ class TestOperator:
     def test_a_master_is_one(self) -> None:
         host = Host.master()
         assert host.machine.promote(host.now) == "" and host.machine.state is State.MASTER
+
+
+class TestLeaseOfWhoLeaves:
+    """It lasts as long as the goodbyes are heard, and no longer."""
+
+    def test_is_renewed_with_goodbyes_that_left(self) -> None:
+        host = Host.master(advskew=0)
+        host.event(Event.STEP_DOWN)
+        assert Hold(2) in host.wait(1.0)
+
+    def test_is_not_renewed_with_those_that_did_not(self) -> None:
+        host = Host.master(advskew=0)
+        host.wait(0.9)
+        host.sending_works = False
+        assert Hold(2) not in host.event(Event.STEP_DOWN) + host.wait(1.0)
+
+
+def test_a_forged_promise_of_no_pause_at_all_keeps_nobody_busy() -> None:
+    host = Host.backup(advbase=0, advskew=26)
+    host.hear(0, 0)
+    assert host.machine.master is not None and host.machine.master.interval == 1 / 256
+    assert host.wait(0.02).count(Ask()) <= 6
