@@ -68,5 +68,5 @@ def overlaps(owners: Mapping[str, Sequence[Span]]) -> list[Span]:
 
 
 def longest(some: Iterable[Span], window: Span) -> float:
-    """Return the length of the longest of the spans that begin in ``window``; 0 if none does."""
-    return max((span.seconds for span in some if window.start <= span.start < window.end), default=0.0)
+    """Return the length of the longest of the spans that reach into ``window``, as a whole; 0 if none does."""
+    return max((span.seconds for span in some if span.within(window) is not None), default=0.0)

@@ -11,7 +11,7 @@ import time
 from typing import Any
 
 from . import echo
-from .leave import Leave
+from .leave import Leave, hurry
 
 _LATE = 0.02
 """A sender that was not woken for so many seconds leaves out what was due, rather than to send it all at once."""
@@ -45,6 +45,7 @@ class Prober:
 
     def run(self, leave: Leave) -> None:
         """Work as long as there is leave, and then wait for the last replies."""
+        hurry()
         due = clock_due = time.monotonic()
         while leave:
             now = time.monotonic()

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from . import echo
-from .leave import Leave
+from .leave import Leave, hurry
 
 # linux/rtnetlink.h, linux/if_addr.h, linux/if.h
 RTMGRP_LINK, RTMGRP_IPV4_IFADDR, RTMGRP_IPV6_IFADDR = 0x1, 0x10, 0x100
@@ -26,6 +26,9 @@ NLM_F_REQUEST, NLM_F_DUMP = 0x1, 0x300
 NLMSG_DONE = 3
 IFA_ADDRESS, IFA_LOCAL = 1, 2
 IFF_RUNNING = 0x40
+# asm-generic/socket.h
+SO_TIMESTAMPNS = 35
+_TIMESPEC = struct.Struct("@ll")
 
 
 def messages(data: bytes) -> Iterator[tuple[int, bytes]]:
@@ -98,6 +101,7 @@ def is_running(interface: str) -> bool:
 
 def watch(interface: str, address: str, run: bytes, leave: Leave) -> dict[str, Any]:
     """Watch as long as there is leave; return the events, and when which request for comparing clocks arrived."""
+    hurry()
     watched = Watch(socket.if_nametoindex(interface), address)
     arrivals: list[list[float]] = []
     family = echo.family_of(address)
@@ -110,6 +114,7 @@ def watch(interface: str, address: str, run: bytes, leave: Leave) -> dict[str, A
         kernel.bind((0, RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR))
         kernel.settimeout(Leave.INTERVAL)
         wire.setblocking(False)
+        wire.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         kernel.send(struct.pack("=IHHIIB3x", 20, RTM_GETADDR, NLM_F_REQUEST | NLM_F_DUMP, 1, 0, family))
         watched.link(time.monotonic(), is_running(interface))
         _read(kernel, watched, until=NLMSG_DONE)
@@ -144,12 +149,21 @@ def _read(kernel: socket.socket, watched: Watch, until: int | None = None) -> No
             return
 
 
+def _age(ancillary: list[tuple[int, int, bytes]]) -> float:
+    """Return how many seconds ago the kernel received a packet: this process may have been woken late."""
+    for level, kind, data in ancillary:
+        if (level, kind) == (socket.SOL_SOCKET, SO_TIMESTAMPNS) and len(data) == _TIMESPEC.size:
+            seconds, nanoseconds = _TIMESPEC.unpack(data)
+            return max(0.0, time.time() - int(seconds) - int(nanoseconds) / 1e9)
+    return 0.0
+
+
 def _hear(wire: socket.socket, family: int, run: bytes, arrivals: list[list[float]]) -> None:
     try:
-        data = wire.recv(2048)
+        data, ancillary, _flags, _source = wire.recvmsg(2048, 128)
     except BlockingIOError:
         return
-    at = time.monotonic()
+    at = time.monotonic() - _age(ancillary)
     heard = echo.parse(family, data, with_header=True)
     if heard is not None and heard.is_request and heard.purpose == echo.CLOCK and heard.run == run:
         arrivals.append([heard.number, at])
