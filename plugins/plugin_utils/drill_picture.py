@@ -14,7 +14,7 @@ from typing import Any
 
 WIDTH = 960
 LABEL = 120
-TOP = 30
+TOP = 44
 LANE = 26
 GAP = 10
 RULER = 26
@@ -78,14 +78,18 @@ class Picture:
 
     def _faults(self) -> None:
         bottom = self._height - RULER
+        written = 0.0
         for fault in self._record["faults"]:
             if not fault["done"] or not self._is_seen(fault["began"], fault["mended"]):
                 continue
+            # Where titles would touch, one stands above the other.
+            raised = 14 if self._x(fault["began"]) < written else 0
+            written = 0.0 if raised else self._x(fault["began"]) + 7.5 * len(fault["title"])
             x, until = self._x(fault["began"]), self._x(fault["mending"])
             self._parts.append(
                 f'<rect class="fault" x="{x}" y="{TOP - 6}" width="{round(until - x, 2)}" height="{bottom - TOP + 2}"/>'
                 f'<line class="edge" x1="{x}" x2="{x}" y1="{TOP - 12}" y2="{bottom}"/>'
-                f'<text class="event" x="{x}" y="{TOP - 16}">{escape(fault["title"])}</text>'
+                f'<text class="event" x="{x}" y="{TOP - 16 - raised}">{escape(fault["title"])}</text>'
             )
 
     def _ruler(self) -> None:

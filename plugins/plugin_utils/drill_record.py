@@ -240,9 +240,7 @@ def _promises(fault: _Timed, found: Facts, seen: Seen, error: float) -> list[Pro
     promises = [Promise(f"{title}: another host takes {address} over", found["gained_at"] is not None, moves)]
     if planned["outage"]:
         text = f"{title}: {address} answers again within {planned['outage']:g} s"
-        promises.append(
-            Promise(text, found["outage"] <= planned["outage"], f"{seconds(found['outage'])} without an answer")
-        )
+        promises.append(Promise(text, found["outage"] <= planned["outage"], _silence(found["outage"])))
     else:
         lost = f"{found['lost']} lost" if found["lost"] else "none lost"
         promises.append(
@@ -260,13 +258,16 @@ def _promises(fault: _Timed, found: Facts, seen: Seen, error: float) -> list[Pro
         promises.append(Promise(text, is_back, f"after {seconds(found['back'])}"))
         text = f"{title}: nobody misses an answer for longer than 1 s on the way back"
         if planned["outage"]:
-            gap = f"{seconds(found['return_outage'])} without an answer" if found["return_outage"] else "none missed"
-            promises.append(Promise(text, found["return_outage"] <= 1.0, gap))
+            promises.append(Promise(text, found["return_outage"] <= 1.0, _silence(found["return_outage"])))
     if "service_pause" in found:
         bound = max(planned["outage"], planned["seconds"] if fault.kind == "service" else 0.0) + ATTEMPT
         text = f"{title}: the service is reached again within {bound:g} s"
         promises.append(Promise(text, found["service_pause"] <= bound, f"{seconds(found['service_pause'])} at most"))
     return promises
+
+
+def _silence(length: float) -> str:
+    return f"{seconds(length)} without an answer" if length else "none missed"
 
 
 def _pauses(service: Facts, end: float) -> list[Span]:
