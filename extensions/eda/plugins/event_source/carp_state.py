@@ -16,8 +16,8 @@ DOCUMENTATION = r"""
 ---
 short_description: Changes of state of hosts that share addresses
 description:
-  - Runs C(carpctl watch --json) on each host, by ssh unless another command is given, and emits an event for each change
-    of state, and for all else that the daemon tells of, such as a check that fails.
+  - Runs C(carpctl watch --json) on each host, by ssh unless another command is given, and emits an event for each
+    change of state, and for all else that the daemon tells of, such as a check that fails.
   - Says at its start how each host is, and also when a host cannot be heard any more or is heard again.
   - A host that cannot be heard is tried again, with growing pauses.
 options:
