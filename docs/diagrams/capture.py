@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Record what two real daemons do in network namespaces, as the drawings of docs/how-it-works.md show it.
 
-Needs root. The records are committed beside this file; draw.py draws them. Run this again when the daemon's ways change.
+Needs root. The records are committed beside this file; draw.py draws them. Run this again when the daemon's ways
+change.
 """
 
 from __future__ import annotations

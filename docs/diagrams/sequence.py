@@ -32,7 +32,8 @@ def draw(title: str, record: Mapping[str, Any]) -> str:
         if number and row[0]["at"] - rows[number - 1][-1]["at"] > PAUSE:
             shapes.append(svg.line(20, y - ROW * 0.62, WIDTH - 20, y - ROW * 0.62, svg.FAINT, "2 6"))
         cut = cut or "cut" in str(row[0]["text"])
-        shapes += [svg.text(72, y + 4, f"{row[0]['at']:.3f} s".replace("-0.000", "0.000"), anchor="end"), *_row(row, y, cut)]
+        clock = f"{row[0]['at']:.3f} s".replace("-0.000", "0.000")
+        shapes += [svg.text(72, y + 4, clock, anchor="end"), *_row(row, y, cut)]
     return svg.page(WIDTH, bottom + 14, title, shapes)
 
 
@@ -59,7 +60,7 @@ def _bars(holder: str, rows: Sequence[Sequence[Event]], bottom: float) -> Iterat
     since: dict[str, float] = {holder: TOP}
     for number, row in enumerate(rows):
         event, y = row[0], _y(number)
-        if event["kind"] == "address" and event["text"] == "gets it" or event["kind"] == "gap":
+        if event["kind"] == "gap" or event["text"] == "gets it":
             since[event["host"]] = y
         elif event["kind"] in ("address", "answered"):
             yield _bar(event["host"], since.pop(event["host"], TOP), y)
@@ -80,7 +81,7 @@ def _row(row: Sequence[Event], y: float, cut: bool) -> Iterator[str]:
         yield svg.line(x, y, end, y, svg.INK, arrow=True)
         yield svg.text((x + other) / 2, y - 5, event["text"], anchor="middle")
         if cut:
-            yield svg.text(end - 14, y + 5, "×", 16, "middle", svg.BAD)
+            yield svg.text(end - 14, y + 5, "\u00d7", 16, "middle", svg.BAD)
     elif event["kind"] == "announcement":
         yield svg.line(x, y, LANES["client"], y, svg.HELD, "5 3", arrow=True)
         times = f"ARP, {len(row)} times in {row[-1]['at'] - event['at']:.1f} s" if len(row) > 2 else "ARP"

@@ -61,7 +61,9 @@ def draw() -> str:
         labels.append(svg.box(x - HALF, y - TALL, 2 * HALF, 2 * TALL, fill, svg.INK, 8))
         labels.append(svg.text(x, y - 3, state.value, 14, "middle", ink))
         labels.append(svg.text(x, y + 13, WORDS[state], 10, "middle", ink))
-    labels.append(svg.text(14, HEIGHT - 12, "Green: the addresses are on this host. Dashed: the interface, or the end.", 12))
+    labels.append(
+        svg.text(14, HEIGHT - 12, "Green: the addresses are on this host. Dashed: the interface, or the end.")
+    )
     return svg.page(WIDTH, HEIGHT, "The states of a virtual host and what leads from one to another", shapes + labels)
 
 
@@ -79,7 +81,8 @@ def table() -> str:
         rows = [(event, outcome) for event, outcome in rows if outcome.state is not state or outcome.reactions]
         if not rows:
             continue
-        lines += ["", f"## {state.value}: {WORDS[state]}", "", "| event | next state | what is done |", "| --- | --- | --- |"]
+        lines += ["", f"## {state.value}: {WORDS[state]}", "", "| event | next state | what is done |"]
+        lines.append("| --- | --- | --- |")
         for event, outcome in rows:
             done = ", ".join(reaction.value for reaction in outcome.reactions) or "nothing"
             lines.append(f"| {event.value} | {outcome.state.value} | {done} |")
