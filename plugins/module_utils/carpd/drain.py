@@ -31,6 +31,9 @@ class Drain(NamedTuple):
         return self.seconds > 0 or self.resets
 
 
+NO_DRAIN = Drain()
+
+
 class Departure(NamedTuple):
     """Why a master leaves; it may have several reasons when it does."""
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .actions import Action, Advertise, Announce, Ask, Changed, Count, Hold, HoldBack, LetIn, Release, Reset
-from .drain import Departure, Drain, Draining
+from .drain import NO_DRAIN, Departure, Drain, Draining
 from .heard import Heard, describe
 from .packet import BOW_OUT, Address, Advertisement
 from .silence import Silence
@@ -43,12 +43,12 @@ REFUSAL_TIME = 30.0
 class Machine:
     """The election of one virtual host.
 
-    Feed it with ``received``, ``event``, ``due``, ``sent``, ``counted`` and ``was_reset``; after each, perform ``actions()`` in their order and
-    come back by ``next_timer()``. Packets that have already arrived go in before ``due`` is called, so that a host that
-    was late itself does not take a silence for real that never was.
+    Feed it with ``received``, ``event``, ``due``, ``sent``, ``counted`` and ``was_reset``; after each, perform
+    ``actions()`` in their order and come back by ``next_timer()``. Packets that have already arrived go in before
+    ``due`` is called, so that a host that was late itself does not take a silence for real that never was.
     """
 
-    def __init__(self, timing: Timing, failback: Failback, now: float, drain: Drain = Drain()) -> None:
+    def __init__(self, timing: Timing, failback: Failback, now: float, drain: Drain = NO_DRAIN) -> None:
         self.timing = timing
         self.failback = failback
         self.drain = drain
@@ -279,7 +279,7 @@ class Machine:
                 self._hold(now)
         self._standing.sent(ok, now)
 
-    def reconfigure(self, timing: Timing, failback: Failback, now: float, drain: Drain = Drain()) -> None:
+    def reconfigure(self, timing: Timing, failback: Failback, now: float, drain: Drain = NO_DRAIN) -> None:
         """Change timing and policy in place, whatever the state, without giving anything up."""
         self.timing, self.failback, self.drain = timing, failback, drain
         self._held_at = -math.inf

@@ -8,7 +8,8 @@ the table is complete, so that no event can surprise a state. What the reactions
 
 Sources: UCarp src/carp.c packethandler and carp_master_down, OpenBSD ip_carp.c carp_proto_input_c, FreeBSD ip_carp.c
 carp_input_c. They agree on INIT, BACKUP and MASTER. The others are ours. In LEAVING, FAILING and CLOSING a master that
-has said goodbye keeps the addresses until its successor is heard, so that a planned move loses no packet. In DRAINING it has not even said so: it lets connections end, and is the master yet.
+has said goodbye keeps the addresses until its successor is heard, so that a planned move loses no packet. In DRAINING
+it has not said so yet: it is the master, and lets connections end.
 """
 
 from __future__ import annotations

@@ -22,7 +22,12 @@ from ansible_collections.failover.carp.plugins.module_utils.carpd.actions import
     Release,
     Reset,
 )
-from ansible_collections.failover.carp.plugins.module_utils.carpd.drain import ANSWER_TIME, COUNT_INTERVAL, Drain
+from ansible_collections.failover.carp.plugins.module_utils.carpd.drain import (
+    ANSWER_TIME,
+    COUNT_INTERVAL,
+    NO_DRAIN,
+    Drain,
+)
 from ansible_collections.failover.carp.plugins.module_utils.carpd.machine import (
     HOLD_TIME,
     REFRESH_INTERVAL,
@@ -54,7 +59,7 @@ class Host:
         preempt: bool = True,
         dead_ratio: int = 3,
         stable_for: float = 0.0,
-        drain: Drain = Drain(),
+        drain: Drain = NO_DRAIN,
     ) -> None:
         self.now = 1000.0
         self.machine = Machine(Timing(advbase, advskew, dead_ratio), Failback(preempt, stable_for), self.now, drain)

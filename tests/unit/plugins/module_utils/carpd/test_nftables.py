@@ -116,7 +116,7 @@ def test_a_rule_byte_for_byte(kernel: Kernel, address: str, family: str, header:
     ]
     rest = attributes
     for text in wanted[1:]:
-        before, found, rest = rest.partition(flat(text))
+        _before, found, rest = rest.partition(flat(text))
         assert found, (text, attributes.hex())
 
 
