@@ -9,7 +9,8 @@ None of the checks is enough by itself, and Postfix checks nothing but a whole d
 * postconf finds parameters that do not exist and lines that are none, but reads no value;
 * ``postfix check`` reads the values that all programs share, and nothing else;
 * tables are opened when the first client comes;
-* smtpd reads its own values at its start, so one is started, as ``sendmail -bs``.
+* smtpd reads its own values at its start, so one is started, as ``sendmail -bs``, which skips restrictions;
+* restrictions are evaluated one after the other for a client, so their names are compared with those that there are.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Callable
 
-from . import changes, main_cf, tables, values
+from . import changes, main_cf, restrictions, tables, values
 from .files import ManagedFile, Wanted
 
 #: Run a command with some input; return its status, output and errors.
@@ -93,7 +94,14 @@ class Stage:
             found += values.check(dict(service.options), self._defaults, where)
         found += self._program_problems(wanted) + self._postconf_problems()
         # What comes later would only say the same in a less clear way.
-        return found or self._check_problems() or self._table_problems() or self._greeting_problems()
+        for check in (
+            self._check_problems,
+            self._table_problems,
+            lambda: self._restriction_problems(wanted),
+            self._greeting_problems,
+        ):
+            found = found or check()
+        return found
 
     def at_start(self) -> dict[str, str]:
         """Return the staged values that Postfix reads at its start only."""
@@ -181,6 +189,18 @@ class Stage:
             for line in self._complaints(
                 ["postmap", "-c", self.directory, "-q", "probe", f"{ref.type}:{ref.path}"], (0, 1)
             )
+        ]
+
+    def _restriction_problems(self, wanted: Wanted) -> list[str]:
+        settings = main_cf.parse(self._run(["postconf", "-c", self.directory, "-x"], "")[1])
+        options = {
+            f"master.cf: {service.name}/{service.type}": dict(service.options)
+            for service in wanted.services.values()
+            if service.program == "smtpd" and service.options
+        }
+        return [
+            f"{where}: {word}: {rule}{_nearest(word, restrictions.NAMES) if rule == restrictions.UNKNOWN else ''}"
+            for where, word, rule in restrictions.check(settings, options, self.table_types)
         ]
 
     def _greeting_problems(self) -> list[str]:
