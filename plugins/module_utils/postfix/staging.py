@@ -29,9 +29,6 @@ from .files import ManagedFile, Wanted
 #: Run a command with some input; return its status, output and errors.
 Run = Callable[[Sequence[str], str], "tuple[int, str, str]"]
 
-#: The mode of every file of the configuration that is managed.
-MODE = 0o644
-
 #: A program that waits for a Postfix that does not run would wait for minutes.
 _PATIENCE = ("timeout", "60")
 _DIALOGUE = "EHLO localhost\r\nQUIT\r\n"
@@ -114,12 +111,12 @@ class Stage:
             with open(staged, "w", encoding="utf-8") as handle:
                 handle.write(text)
         # What a hand did to the live file's mode is repaired, and is no mistake of the new one.
-        os.chmod(staged, MODE)
+        os.chmod(staged, file.mode)
         index = self.path(file.index) if file.index else ""
         if not index:
             return []
         if is_current(staged, index):
-            os.chmod(index, MODE)
+            os.chmod(index, file.mode)
             return []
         if os.path.exists(index):
             # A broken index would be in the way of a new one.
