@@ -139,6 +139,12 @@ def test_every_metric_exists(page: Path) -> None:
 
 
 @every_page
+def test_every_test_that_proves_something_exists(page: Path) -> None:
+    for path, test in re.findall(r"(tests/[\w/]+\.py)::(\w+)", text(page)):
+        assert f"def {test}(" in text(ROOT / path), test
+
+
+@every_page
 def test_every_file_of_the_checkout_exists(page: Path) -> None:
     for path in re.findall(rf"(?<![\w/.-])((?:{'|'.join(FOLDERS)})/[\w./*-]+)", code(page)):
         if not re.search(r"NAME|PATH|vault\.yml$", path):
