@@ -16,8 +16,10 @@ from ansible_collections.failover.carp.plugins.module_utils.carpd.speaker import
 from ansible_collections.failover.carp.plugins.module_utils.carpd.testimony import (
     INTERVAL,
     LASTS,
-    Testimony as Book,
     View,
+)
+from ansible_collections.failover.carp.plugins.module_utils.carpd.testimony import (
+    Testimony as Book,
 )
 from ansible_collections.failover.carp.plugins.module_utils.carpd.trust import KnownPeer
 
