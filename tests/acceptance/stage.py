@@ -38,7 +38,7 @@ class Stream:
         self.count = count
         self.began = time.monotonic()
         arguments = (ADDRESS, RECIPIENT, self.run, mode, str(rate), str(count), str(READ_TIMEOUT))
-        stage.recorder.start(CLIENT, "stream", *arguments)
+        self._agent = stage.recorder.start(CLIENT, "stream", *arguments)
 
     def wait_accepted(self, share: float) -> None:
         """Wait until this part of the mails is accepted."""
@@ -54,6 +54,7 @@ class Stream:
         self._stage.wait(
             "the end of the stream", lambda events: any("streamed" in e.facts and e.at > self.began for e in events), 180
         )
+        self._agent.stop()
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             mail = judge(self._stage.recorder.events(), self.run, self.began)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator
 
@@ -163,14 +164,16 @@ async def _paced(rate: float, count: int) -> AsyncIterator[int]:
 
 
 def main(server: str, recipient: str, run: str, mode: str, rate: str, count: str, read_timeout: str) -> None:
-    """Send them all, unless the driver is gone."""
-    listen(stop=lambda: None, gone=lambda: os._exit(0))
+    """Send them all, and stay until the driver says stop or is gone."""
+    stopped = threading.Event()
+    listen(stop=stopped.set, gone=lambda: os._exit(0))
     stream = Stream(server, recipient, run, float(read_timeout))
     if mode == "conn":
         asyncio.run(stream.by_connections(float(rate), int(count)))
     else:
         asyncio.run(stream.by_sessions(float(rate), int(count), int(mode)))
     emit("finished", streamed=int(count))
+    stopped.wait()
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import threading
 
 from agent import emit, listen
 
@@ -33,10 +34,10 @@ async def _run(server: str, port: int, count: int) -> None:
 
 
 def main(server: str, port: str, count: str) -> None:
-    """Wait until all have been left, or the driver is gone."""
+    """Wait to be left, and stay until the driver says stop or is gone."""
     listen(stop=lambda: os._exit(0), gone=lambda: os._exit(0))
     asyncio.run(_run(server, int(port), int(count)))
-    emit("finished", waiters=int(count))
+    threading.Event().wait()
 
 
 if __name__ == "__main__":
