@@ -86,6 +86,20 @@ vips:
     leaving:
       description: Whether it is about to hand the addresses over, and holds them only until another host has them.
       type: bool
+    draining:
+      description:
+        - How far this host is with letting TCP connections end before it hands over; V(null) if it does not do so.
+      type: dict
+      contains:
+        since:
+          description: For how many seconds it has done so.
+          type: float
+        connections:
+          description: How many connections are left; V(null) while that is not known.
+          type: int
+        left:
+          description: For how many seconds more it waits at most.
+          type: float
     since:
       description: For how many seconds it has been in this state.
       type: float
@@ -150,6 +164,7 @@ vips:
       vhid: 1
       state: BACKUP
       leaving: false
+      draining: null
       reason: 172.17.0.75 advertises 1+0/256 s, which is better than ours
       since: 42.1
       transitions: 1
