@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from drill.events import Event
-from drill.failover import ADDRESS, CLIENT, PREFERRED, STANDBY
+from drill.failover import ADDRESS, CLIENT, PREFERRED
 
 from .faults import shell
 from .stage import RECIPIENT, Stage
@@ -46,9 +46,8 @@ def real_client() -> Iterator[None]:
 
 def planned(stage: Stage, count: int) -> None:
     """A planned move."""
-    _sends(stage, count, "planned move", lambda: _move(stage))
-    stage.move(away=False)
-    stage.wait_owner(PREFERRED, STANDBY, 15)
+    _sends(stage, count, "planned move", stage.move_away)
+    stage.move_back()
 
 
 def reload(stage: Stage, count: int) -> None:
@@ -65,17 +64,15 @@ def cable(stage: Stage, count: int) -> None:
     stage.settle()
 
 
-def _move(stage: Stage) -> None:
-    stage.move(away=True)
-
-
-def _sends(stage: Stage, count: int, what: str, do: object) -> None:
-    assert callable(do)
+def _sends(stage: Stage, count: int, what: str, do: Callable[[], object]) -> None:
     run = f"client-{time.monotonic_ns()}"
     began = time.monotonic()
     with real_client():
-        shell(CLIENT, f"cat >/root/submit.py <<'END'\n{SUBMITTED}\nEND\n"
-              f"python3 /root/submit.py {count} 50 {run} >/root/submit.log 2>&1 &")
+        shell(
+            CLIENT,
+            f"cat >/root/submit.py <<'END'\n{SUBMITTED}\nEND\n"
+            f"python3 /root/submit.py {count} 50 {run} >/root/submit.log 2>&1 &",
+        )
 
         def arrived(events: list[Event]) -> int:
             return len({e.facts["mail"] for e in events if e.kind == "arrived" and e.facts["run"] == run})

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 
-from drill.failover import ADDRESS, PREFERRED, STANDBY
+from drill.failover import ADDRESS, PREFERRED
 
 from .stage import Stage, Stream
 
@@ -16,10 +16,9 @@ def one_move(stage: Stage) -> None:
     """A1: one move under short sessions."""
     stream = Stream(stage, 50, 200)
     stream.wait_accepted(0.3)
-    stage.move(away=True)
-    stage.wait_owner(STANDBY, PREFERRED, 15)
+    stage.move_away()
     mail = stream.finish()
-    _back(stage)
+    stage.move_back()
     fine = (len(mail.arrived), mail.lost, mail.doubled, mail.failed) == (200, 0, 0, 0) and mail.slowest <= 1.5
     bound = "200 distinct, 0 lost, 0 doubled, 0 failed, slowest <= 1.5 s"
     stage.row("A1", "planned move, 200 mails at 50/s, one connection each", str(mail), bound, fine)
@@ -32,24 +31,24 @@ def moves_at_full_rate(stage: Stage, times: int) -> None:
     for _time in range(times):
         stream = Stream(stage, 300, 3000)
         stream.wait_accepted(0.3)
-        stage.move(away=True)
-        stage.wait_owner(STANDBY, PREFERRED, 15)
+        stage.move_away()
         mail = stream.finish()
-        _back(stage)
+        stage.move_back()
         lost, doubled, failed = lost + mail.lost, doubled + mail.doubled, failed + mail.failed
         slowest = max(slowest, mail.slowest)
         stage.tell(f"  {mail}")
     measured = f"{lost} lost, {doubled} doubled, {failed} failed attempts, slowest {slowest:.2f} s"
     fine = (lost, doubled) == (0, 0) and slowest <= 2.0
-    stage.row("A2", f"the same at 300/s, 3000 mails, {times} times", measured, "0 lost, 0 doubled, slowest <= 2 s", fine)
+    stage.row(
+        "A2", f"the same at 300/s, 3000 mails, {times} times", measured, "0 lost, 0 doubled, slowest <= 2 s", fine
+    )
 
 
 def long_sessions(stage: Stage) -> None:
     """A3 and A5: one move under long sessions, and what is left of them on the old server."""
     stream = Stream(stage, 50, 300, "8")
     stream.wait_accepted(0.3)
-    stage.move(away=True)
-    stage.wait_owner(STANDBY, PREFERRED, 15)
+    stage.move_away()
     left_at = time.monotonic()
 
     def gone() -> bool:
@@ -61,7 +60,7 @@ def long_sessions(stage: Stage) -> None:
     except Exception:
         seconds, left = 99.0, "still some after 10 s"
     mail = stream.finish()
-    _back(stage)
+    stage.move_back()
     fine = mail.failed <= 8 and (mail.lost, mail.doubled) == (0, 0) and mail.gap <= 1.0
     bound = "<= 8 failed commands, 0 lost, 0 doubled, gap <= 1 s"
     stage.row("A3", "planned move, 8 long sessions", str(mail), bound, fine)
@@ -73,14 +72,8 @@ def there_and_back(stage: Stage, times: int) -> None:
     stream = Stream(stage, 50, 100 * times)
     stream.wait_accepted(0.02)
     for _time in range(times):
-        stage.move(away=True)
-        stage.wait_owner(STANDBY, PREFERRED, 15)
-        _back(stage)
+        stage.move_away()
+        stage.move_back()
     mail = stream.finish()
     fine = (mail.lost, mail.doubled) == (0, 0)
     stage.row("A4", f"there and back {times} times during one stream", str(mail), "0 lost, 0 doubled", fine)
-
-
-def _back(stage: Stage) -> None:
-    stage.move(away=False)
-    stage.wait_owner(PREFERRED, STANDBY, 15)

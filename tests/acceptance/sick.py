@@ -71,7 +71,9 @@ def firewalled(stage: Stage) -> None:
     stage.settle()
     measured = f"address at the other server after {moved:.1f} s; there: {seen}; here: {reason}"
     fine = moved <= DETECTED and "mail-at-peer" in seen
-    stage.row("C4", "answers of port 25 dropped on the active server", measured, "peer's view reports it, <= 12 s", fine)
+    stage.row(
+        "C4", "answers of port 25 dropped on the active server", measured, "peer's view reports it, <= 12 s", fine
+    )
 
 
 def shared(stage: Stage, seconds: float) -> None:

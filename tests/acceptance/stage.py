@@ -52,7 +52,9 @@ class Stream:
     def finish(self, seconds: float = 120) -> Mail:
         """Wait until all are accepted and the servers have none left to deliver, and count."""
         self._stage.wait(
-            "the end of the stream", lambda events: any("streamed" in e.facts and e.at > self.began for e in events), 180
+            "the end of the stream",
+            lambda events: any("streamed" in e.facts and e.at > self.began for e in events),
+            180,
         )
         self._agent.stop()
         until = time.monotonic() + seconds
@@ -164,8 +166,14 @@ class Stage:
         """Return how many mails a server has in its queue."""
         return server.run("postqueue", "-j").count("\n")
 
-    def move(self, away: bool) -> float:
-        """Have the address moved off the preferred server, or back; return when that began. Does not wait."""
-        began = time.monotonic()
-        PREFERRED.run("carpctl", "demote" if away else "promote")
-        return began
+    def move_away(self) -> None:
+        """Have the address moved from the preferred server to the other."""
+        PREFERRED.run("carpctl", "demote")
+        self.wait_owner(STANDBY, PREFERRED, 20)
+
+    def move_back(self) -> None:
+        """Have it moved back, as the playbook switchover does: the server that has it says goodbye."""
+        STANDBY.run("carpctl", "demote")
+        self.wait_owner(PREFERRED, STANDBY, 20)
+        for server in SERVERS:
+            server.run("carpctl", "promote")

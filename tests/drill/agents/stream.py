@@ -11,6 +11,7 @@ beside two mail servers on one small machine.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sys
 import threading
@@ -63,10 +64,8 @@ class Session:
 
     async def leave(self) -> None:
         """Say goodbye; what comes of it does not matter."""
-        try:
+        with contextlib.suppress(OSError, EOFError, Rejected, asyncio.TimeoutError):
             await self._ask("QUIT", "221")
-        except (OSError, EOFError, Rejected, asyncio.TimeoutError):
-            pass
         self.drop()
 
     def drop(self) -> None:
