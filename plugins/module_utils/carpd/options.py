@@ -240,6 +240,10 @@ def _weight(text: str) -> int | None:
     return None if text == FAULT else whole_number(1, 254)(text)
 
 
+def _peer(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    return ipaddress.ip_address(text)
+
+
 def _names(text: str) -> tuple[str, ...]:
     names = tuple(part for part in re.split(r"[,\s]+", text) if part)
     if not all(valid_name(name) for name in names) or len(set(names)) != len(names):
@@ -609,6 +613,17 @@ CHECK_OPTIONS = _table(
         "an address of mail, for type smtp only",
         "How far an SMTP check goes: with a recipient, until the server says that it would take mail for it.",
         _recipient,
+        optional=True,
+    ),
+    Option(
+        "peer",
+        None,
+        "an address that a peer which runs carpd advertises from",
+        "Whose service the target is; without it, this host's. While such a check fails, and no other of this host "
+        "does, the peer is told. It believes that if it has a check with this host's address as `peer`, and finds that "
+        "good; then it is demoted by that check's weight. So a service that a firewall hides moves, and one that no "
+        "host can reach at the others stays where it is.",
+        _peer,
         optional=True,
     ),
     Option(
