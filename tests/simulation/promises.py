@@ -517,7 +517,7 @@ class Promises(Watcher):
         for key in [key for key in self._newest if key[0] is host]:
             del self._newest[key]
         for one in (self._goodbye_owed, self._word_owed, self._risen, self._unsent):
-            one.pop(host, None)  # type: ignore[attr-defined]
+            one.pop(host, None)
 
     def unsent(self, host: Host) -> None:
         """Take note."""
