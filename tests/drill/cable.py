@@ -20,7 +20,7 @@ PATIENCE = 30.0
 
 def master(machine: Machine) -> bool:
     """Whether the machine's daemon says that it is the master of all its virtual hosts."""
-    vips = json.loads(machine.run("carpctl", "status", "--json"))["vips"]
+    vips = json.loads(machine.run("carpctl", "status", "--json"))
     return bool(vips) and all(vip["state"] == "MASTER" for vip in vips)
 
 

@@ -20,6 +20,8 @@ import urllib.request
 from agent import emit, listen
 
 TIMEOUT = 2.0
+# To start a command takes longer than to connect.
+COMMAND_TIMEOUT = 5.0
 # Longer without a good answer is reported.
 UNSERVED = 0.2
 
@@ -30,7 +32,7 @@ def ask(service: str) -> None:
         with urllib.request.urlopen(service, timeout=TIMEOUT) as answer:
             answer.read()
     else:
-        subprocess.run(shlex.split(service), check=True, timeout=TIMEOUT, capture_output=True)
+        subprocess.run(shlex.split(service), check=True, timeout=COMMAND_TIMEOUT, capture_output=True)
 
 
 class Stream:
