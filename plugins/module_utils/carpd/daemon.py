@@ -20,6 +20,7 @@ from collections.abc import Iterable
 
 from .background import Background
 from .config import Config, ConfigError, Vip, load
+from .connections import Connections
 from .control import ControlError, ControlServer
 from .events import dispatch
 from .export import Export
@@ -48,6 +49,7 @@ from .wires import Wires
 
 _log = logging.getLogger(__name__)
 _STAND_IN = 0.9  # of the lease: so long may it take to load the program anew
+_END_TIME = 10.0  # seconds that the end of the daemon may take, beside draining
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
 
@@ -85,6 +87,7 @@ class Daemon:
         self._signals = _signal_socket()
         self._health = Health(self._selector, time.monotonic, self._judge)
         self._background = Background(self._selector)
+        self._connections = Connections(self._selector)
         self._recorder = Recorder(os.path.dirname(socket_path), time.monotonic, self._background.submit)
         self._orders = Orders(state_dir, self._background, self._maintenance_saved)
         self._orders.load()
@@ -199,6 +202,7 @@ class Daemon:
         self._health.configure(config.checks)
         self._hooks.configure(config.vips)
         self._export.configure(config.metrics_listen)
+        self._connections.configure(config.vips)
         self._attach_all()  # for other IP versions or sources
         self._settle()
 
@@ -226,7 +230,14 @@ class Daemon:
             sequence = self._reserve.first()
             for name, vip in self._pending.items():
                 self._hosts[name] = VirtualHost(
-                    vip, self._requests, self._guard, sequence, time.monotonic, self._tell, self._recorder.note
+                    vip,
+                    self._requests,
+                    self._guard,
+                    sequence,
+                    time.monotonic,
+                    self._connections,
+                    self._tell,
+                    self._recorder.note,
                 )
                 self._hosts[name].judge(self._health.verdict(name))
             self._pending = {}
@@ -359,7 +370,11 @@ class Daemon:
             return
         self._stopping = True
         self._pending = {}
-        self._notifier.tell("STOPPING=1")
+        longest = max((host.vip.drain for host in self._hosts.values()), default=0.0)
+        # Beyond what the service manager allows by itself for everything else.
+        self._notifier.tell(
+            "STOPPING=1", *([f"EXTEND_TIMEOUT_USEC={round((longest + _END_TIME) * 1e6)}"] * (longest > 0))
+        )
         for host in list(self._hosts.values()):
             self._retire(host, "the daemon ends")
 
@@ -404,7 +419,8 @@ class Daemon:
 
     def _restart(self) -> None:
         """Have the program loaded anew. Raises ControlError, and goes on, when that cannot be done now."""
-        if self._stopping or self._closing or self._pending or any(host.state.leaves for host in self._everyone()):
+        leaves = any(host.state.leaves for host in self._everyone()) or self._connections.busy
+        if self._stopping or self._closing or self._pending or leaves:
             raise ControlError("a handover is under way: try again when it is over")
         if self._background.busy:
             raise ControlError("a file is being written: try again when that is over")
@@ -446,9 +462,11 @@ class Daemon:
         self._export.close()
         self._control.close()
         if self._legacy is None:
+            self._connections.close()
             self._hooks.close()
             self._background.close()
         else:  # nothing may be waited for
+            self._connections.leave()
             self._hooks.leave()
             self._background.leave()
         self._wires.keep([])

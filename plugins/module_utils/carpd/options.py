@@ -134,6 +134,13 @@ def _paths(text: str) -> tuple[str, ...]:
     return tuple(path for path in PATHS if path in found)
 
 
+def _ports(text: str) -> tuple[int, ...]:
+    ports = tuple(whole_number(1, 65535)(part) for part in _words(text))
+    if len(set(ports)) != len(ports):
+        raise ValueError(text)
+    return ports
+
+
 def _words(text: str) -> list[str]:
     return [part for part in re.split(r"[,\s]+", text) if part]
 
@@ -425,6 +432,33 @@ VIP_OPTIONS = _table(
         "that runs carpd signs that, too, and numbers what it sends, and is believed only so. A host that has just "
         "started believes the first that it hears of each, since it knows of no newer one.",
         _known_peers,
+    ),
+    Option(
+        "drain",
+        "0",
+        "a number from 0 to 3600 (seconds)",
+        "For how long TCP connections to the addresses may end by themselves before a planned handover, while new ones "
+        "are held back: their clients try again, and find the next master. 0 hands over at once. Needs nftables in the "
+        "kernel; the program nft need not be there.",
+        _seconds(0, 3600),
+    ),
+    Option(
+        "drain_ports",
+        "",
+        "nothing, or TCP ports from 1 to 65535, separated by commas",
+        "The ports that drain and reset_sessions are about. By default all.",
+        _ports,
+    ),
+    Option(
+        "reset_sessions",
+        None,
+        "yes or no",
+        "Whether TCP connections to the addresses that remain at the end of drain are reset while the address is still "
+        "here, so that their clients learn of it and try again; and whether those are ended that are left when the "
+        "address is lost without a plan, so that no process of this host goes on with them. By default yes if drain is "
+        "above 0, else no.",
+        _boolean,
+        optional=True,
     ),
     Option(
         "accept_password",

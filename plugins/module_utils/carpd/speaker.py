@@ -12,6 +12,7 @@ from collections import Counter
 
 from .config import Vip
 from .digest import Digest
+from .drain import Drain
 from .machine import Machine
 from .packet import BOW_OUT, GROUPS, TTL, Address, Advertisement, Datagram, PacketError
 from .paths import Copies
@@ -31,7 +32,7 @@ class Speaker:
 
     def __init__(self, vip: Vip, sequence: int, now: float) -> None:
         self.vip = vip
-        self.machine = Machine(timing_of(vip), failback_of(vip), now)
+        self.machine = Machine(timing_of(vip), failback_of(vip), now, drain_of(vip))
         self.sources: dict[int, Address] = {}
         self.refused: Counter[str] = Counter()
         self.sequence = sequence
@@ -88,7 +89,7 @@ class Speaker:
         trust = Trust(vip.known_peers, vip.advbase)
         trust.take_over(self._trust)
         self._trust = trust
-        self.machine.reconfigure(timing_of(vip), failback_of(vip), now)
+        self.machine.reconfigure(timing_of(vip), failback_of(vip), now, drain_of(vip))
 
     def _believed(self, datagram: Datagram, now: float) -> Advertisement | None:
         if datagram.source in self.sources.values():
@@ -126,6 +127,11 @@ def timing_of(vip: Vip) -> Timing:
 def failback_of(vip: Vip) -> Failback:
     """Return what the configuration says of taking over again."""
     return Failback(vip.preempt, vip.stable_for)
+
+
+def drain_of(vip: Vip) -> Drain:
+    """Return what the configuration says of connections before the addresses are given up."""
+    return Drain(vip.drain, vip.reset_sessions)
 
 
 def same_identity(old: Vip, new: Vip) -> bool:

@@ -12,8 +12,9 @@ from ipaddress import IPv4Address
 from threading import Thread
 from typing import Any
 
-from .actions import Action, Advertise, Announce, Changed, Hold, Release
+from .actions import Action, Advertise, Announce, Ask, Changed, Count, Hold, HoldBack, LetIn, Release, Reset
 from .config import Vip
+from .connections import Connections
 from .guard import Guard, Turns
 from .homes import switch_off, virtual_mac_of
 from .neighbours import Neighbour
@@ -61,6 +62,7 @@ class VirtualHost:
         guard: Guard,
         sequence: int,
         clock: Callable[[], float],
+        connections: Connections,
         tell: Callable[[News], None] = nobody,
         note: Callable[..., None] = forget,
     ) -> None:
@@ -70,6 +72,7 @@ class VirtualHost:
         self._masters_mac = b""  # that the last master's advertisements came from
         self._sign_anew_at = 0  # the sequence number at which the guard's goodbye gets old
         self._clock = clock
+        self._connections = connections
         self._tell = tell
         self._note = note
         self.sent = self.heard = 0  # advertisements
@@ -291,6 +294,7 @@ class VirtualHost:
             "vhid": vip.vhid,
             "state": _SHOWN.get(machine.state, machine.state.value),
             "leaving": machine.state.leaves,
+            "draining": machine.draining(now),
             "addresses": [str(address) for address in vip.addresses],
             "advbase": vip.advbase,
             "advskew": vip.advskew,
@@ -372,12 +376,14 @@ class VirtualHost:
     def _act(self, action: Action) -> None:
         if isinstance(action, Changed):
             _log.info("%s: %s -> %s: %s", self.vip.name, action.old.value, action.new.value, action.reason)
-            if action.new is State.MASTER:
+            if action.new is State.MASTER and not action.old.advertises:
                 addresses = [address.ip for address in self.vip.addresses]
                 self._rivals.took_over(addresses, self._clock(), patiently=self.vip.virtual_mac)
-            elif action.old is State.MASTER:
+            elif action.old.advertises and not action.new.advertises:
                 self._rivals.gave_up()
             self._tell(News(STATE, self.vip.name, action.old.value, action.new.value, action.reason))
+        elif isinstance(action, (HoldBack, LetIn, Count, Reset)):
+            self._act_on_connections(action)
         elif self._link is None:
             return
         elif isinstance(action, Advertise):
@@ -394,8 +400,32 @@ class VirtualHost:
         elif isinstance(action, Announce):
             self._note("announce", self.vip.name)
             self._announce()
-        else:
+        elif isinstance(action, Ask):
             self._probe(address.ip for address in self.vip.addresses)
+
+    def _act_on_connections(self, action: HoldBack | LetIn | Count | Reset) -> None:
+        self._note("connections:", self.vip.name, type(action).__name__)
+        if isinstance(action, HoldBack):
+            self._connections.hold_back(self.vip, self._cannot_drain)
+        elif isinstance(action, LetIn):
+            self._connections.let_in(self.vip)
+        elif isinstance(action, Count):
+            self._connections.count(self.vip, self._counted, self._cannot_drain)
+        else:
+            self._connections.reset(self.vip, self._was_reset, lost=not self.state.holds)
+
+    def _counted(self, connections: int) -> None:
+        self._note("connections:", self.vip.name, connections)
+        self._machine.counted(connections, self._clock())
+        self._perform()
+
+    def _was_reset(self) -> None:
+        self._machine.was_reset(self._clock())
+        self._perform()
+
+    def _cannot_drain(self) -> None:
+        self._machine.cannot_drain(self._clock())
+        self._perform()
 
     def _send(self, action: Advertise) -> bool:
         """Send by every path and IP version; one that leaves is enough to be heard."""

@@ -23,6 +23,7 @@ MASTER: dict[str, Any] = {
     "vhid": 1,
     "state": "MASTER",
     "leaving": False,
+    "draining": None,
     "addresses": ["172.17.0.74/20", "172.17.0.73/20"],
     "advbase": 1,
     "advskew": 20,
