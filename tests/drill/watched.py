@@ -129,6 +129,18 @@ def arguments() -> argparse.ArgumentParser:
     return parser
 
 
+def kept(seen: Seen, wanted: argparse.Namespace) -> bool:
+    """Whether all was within the limits."""
+    return (
+        longest(seen.gaps) <= wanted.gap
+        and longest(seen.both) <= wanted.overlap
+        and longest(seen.unserved) <= wanted.unserved
+        and seen.lost <= wanted.lost
+        and seen.failed <= wanted.failed
+        and seen.serving
+    )
+
+
 def main() -> int:
     """Run it."""
     wanted = arguments().parse_args()
@@ -138,14 +150,7 @@ def main() -> int:
         print(f"the address could not be watched: {error}", file=sys.stderr)
         return 2
     print(seen.told())
-    return seen.code or int(
-        longest(seen.gaps) > wanted.gap
-        or longest(seen.both) > wanted.overlap
-        or longest(seen.unserved) > wanted.unserved
-        or seen.lost > wanted.lost
-        or seen.failed > wanted.failed
-        or not seen.serving
-    )
+    return seen.code or int(not kept(seen, wanted))
 
 
 if __name__ == "__main__":
