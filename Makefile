@@ -10,13 +10,16 @@ PYTHON ?= python3
 export PYTHON
 
 # Fast ones first.
-STAGES := lint types unit sanity simulate fuzz network molecule
+STAGES := lint types unit sanity tarball simulate fuzz network molecule
 
-# The distributions that `make molecule` runs on, one after the other.
+# The distributions that `make molecule` runs on, side by side.
 DISTROS ?= bookworm trixie
 
 # The one that `make demo` shows.
 DISTRO ?= bookworm
+
+# Which ansible-core `make sanity` uses: that of requirements.txt if empty.
+CORE ?=
 
 # How many schedules `make simulate` runs, and from which seed on.
 N ?= 10000
@@ -38,7 +41,7 @@ STAGE := @tests/run/stage
 help: ## list these targets
 	@awk 'BEGIN { FS = ":.*## " } \
 	  /^##@ / { printf "\n%s\n", substr($$0, 5) } \
-	  /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	  /^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@printf '\nSettings: DISTRO=%s (demo), DISTROS="%s" (molecule), PYTHON=%s\n' '$(DISTRO)' '$(DISTROS)' '$(PYTHON)'
 
 .PHONY: demo
@@ -54,10 +57,20 @@ bench: $(VENV) ## failover times and costs beside keepalived and ucarp in one ru
 	@tests/run/packages $(shell cat tests/run/packages.network)
 	@.venv/bin/python benchmarks/run.py --runs $(RUNS) --seconds $(STEADY_TIME) $(CASES:%=--case %)
 
+.PHONY: bench-playbooks
+bench-playbooks: $(VENV) ## how long playbooks run beside evrardjp's keepalived role, of which KEEPALIVED_ROLE is a checkout
+	@CARP_TEST_FLAVOUR=services LAB=bench tests/run/lab $(DISTRO) python3 benchmarks/playbooks.py --runs $(RUNS) \
+	  $(KEEPALIVED_ROLE:%=--role %) --output .cache/playbooks.md
+	@LAB=bench tests/run/lab-down >/dev/null
+
 ##@ Check it
 .PHONY: test
 test: $(VENV) ## all of the following, fast ones first
 	@tests/run/all $(STAGES)
+
+.PHONY: test-full
+test-full: $(VENV) ## the same with every scenario of Molecule, those that take long included
+	@SCENARIOS=all tests/run/all $(STAGES)
 
 .PHONY: lint
 lint: $(VENV) ## ruff, yamllint, ansible-lint, the changelog
@@ -80,23 +93,32 @@ fuzz: $(VENV) ## whatever reads bytes from outside, guided by coverage, for FUZZ
 	$(STAGE) fuzz .venv/bin/python tests/fuzz --seconds $(FUZZ_TIME)
 
 .PHONY: docs
-docs: ## write docs/configuration.md from the daemon's table of options
+docs: ## write docs/configuration.md and the drawings in docs/diagrams from the daemon's own tables
 	@$(PYTHON) docs/reference.py
+	@$(PYTHON) docs/diagrams/draw.py
+
+.PHONY: docs-site
+docs-site: $(VENV) ## pages of all modules, filters and roles as HTML, in .cache/site
+	@tests/run/docs site .cache/site
 
 .PHONY: unit
 unit: $(VENV) ## unit tests on every supported Python that is installed
 	$(STAGE) unit tests/run/ansible-test units
 
 .PHONY: sanity
-sanity: $(VENV) ## ansible-test's checks of the collection
-	$(STAGE) sanity tests/run/ansible-test sanity
+sanity: $(VENV) ## ansible-test's checks of the collection, with CORE=2.17 or CORE=2.21 by another ansible-core's
+	$(STAGE) sanity env CORE=$(CORE) tests/run/ansible-test sanity
+
+.PHONY: tarball
+tarball: $(VENV) ## build the collection, install and run it from there, import it as Galaxy does
+	$(STAGE) tarball tests/run/tarball
 
 .PHONY: network
 network: $(VENV) ## the daemon against real peers in network namespaces
 	$(STAGE) network tests/run/network
 
 .PHONY: molecule
-molecule: $(VENV) ## the roles and a failover on systemd containers
+molecule: $(VENV) ## the roles and failovers on systemd containers, with a table of promises: SCENARIOS (or all), DISTROS
 	$(STAGE) molecule tests/run/molecule $(DISTROS)
 
 ##@ Tidy up
