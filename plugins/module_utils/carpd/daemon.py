@@ -24,6 +24,7 @@ from .connections import Connections
 from .control import ControlError, ControlServer, Later
 from .events import dispatch
 from .export import Export
+from .forwarding import Forwarding
 from .groups import Member, share
 from .guard import Guard
 from .health import Health
@@ -90,6 +91,7 @@ class Daemon:
         self._background = Background(self._selector)
         self._connections = Connections(self._selector)
         self._reading = Reading(config_path, self._selector)
+        self._forwarding = Forwarding(self._selector, time.monotonic)
         self._recorder = Recorder(os.path.dirname(socket_path), time.monotonic, self._background.submit)
         self._orders = Orders(state_dir, self._background, self._maintenance_saved)
         self._orders.load()
@@ -132,6 +134,7 @@ class Daemon:
                     self._health.next_timer(),
                     self._hooks.next_timer(),
                     self._export.next_timer(),
+                    self._forwarding.next_timer(),
                     self._reserve.next_timer,
                     self._recorder.next_timer(),
                     *(host.next_timer() for host in self._everyone()),
@@ -154,6 +157,8 @@ class Daemon:
                     self._hooks.due()
                 if self._export.next_timer() <= now:
                     self._export.due()
+                if self._forwarding.next_timer() <= now:
+                    self._forwarding.due()
                 if self._reserve.next_timer <= now:
                     self._reserve.used(max((host.sequence for host in self._everyone()), default=0))
                 if self._recorder.next_timer() <= now:
@@ -238,6 +243,7 @@ class Daemon:
                     sequence,
                     time.monotonic,
                     self._connections,
+                    self._forwarding,
                     self._tell,
                     self._recorder.note,
                 )
@@ -490,6 +496,7 @@ class Daemon:
             self._hooks.leave()
             self._background.leave()
         self._reading.leave()
+        self._forwarding.close()
         self._wires.keep([])
         self._homes.keep([])
         self._watch.close()

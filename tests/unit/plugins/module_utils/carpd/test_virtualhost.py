@@ -51,6 +51,7 @@ class World:
         self.broken_path = ""
         self.guarded: Link | None = None
         self.connections: Any = None
+        self.forwards = ""
 
     def clock(self) -> float:
         return self.now
@@ -128,6 +129,20 @@ class Connections:
         self.reset_done = done
 
 
+class Forwarding:
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def begin(self, one: Vip, link: Link) -> None:
+        self._world.do("forward", one.name, link.name)
+
+    def aim(self, name: str, master: bytes) -> None:
+        self._world.do("aim", name, master.hex(":"))
+
+    def end(self, name: str) -> None:
+        self._world.forwards = name
+
+
 class Wire:
     def __init__(self, world: World, version: int) -> None:
         self._world, self._version = world, version
@@ -152,7 +167,9 @@ def world_(caplog: pytest.LogCaptureFixture) -> World:
 
 
 def make(world: World, one: Vip | None = None) -> VirtualHost:
-    return VirtualHost(one or vip(), Requests(world), Guard(world), 41, world.clock, Connections(world))
+    return VirtualHost(
+        one or vip(), Requests(world), Guard(world), 41, world.clock, Connections(world), Forwarding(world)
+    )
 
 
 def attach(world: World, host: VirtualHost) -> None:
