@@ -11,25 +11,17 @@ from collections.abc import Iterator
 import svg
 from carpd.transitions import TRANSITIONS, Event, State
 
+# Where each state is, and what it is in three words.
 PLACES = {
-    State.INIT: (90, 250),
-    State.BACKUP: (350, 90),
-    State.MASTER: (800, 90),
-    State.LEAVING: (580, 250),
-    State.FAULTY: (350, 410),
-    State.FAILING: (800, 410),
-    State.CLOSING: (1030, 250),
-    State.ENDED: (1030, 560),
-}
-WORDS = {
-    State.INIT: "interface not usable",
-    State.BACKUP: "ready to take over",
-    State.MASTER: "has the addresses",
-    State.LEAVING: "handing over",
-    State.FAULTY: "must not be master",
-    State.FAILING: "handing over, sick",
-    State.CLOSING: "handing over, ending",
-    State.ENDED: "no longer there",
+    "INIT": (90, 250, "interface not usable"),
+    "BACKUP": (350, 90, "ready to take over"),
+    "MASTER": (800, 90, "has the addresses"),
+    "DRAINING": (1030, 90, "lets connections end"),
+    "LEAVING": (580, 250, "handing over"),
+    "FAULTY": (350, 410, "must not be master"),
+    "FAILING": (800, 410, "handing over, sick"),
+    "CLOSING": (1030, 250, "handing over, ending"),
+    "ENDED": (1030, 560, "no longer there"),
 }
 # What leads away from nearly everywhere is faint, so that the election can be seen.
 ASIDE = {Event.DOWN: "down", Event.STOP: "stop"}
@@ -55,15 +47,14 @@ def draw() -> str:
             width = 6 * len(what) + 4
             labels.append(svg.box(x - width / 2, where - 10, width, 13, svg.PAPER))
             labels.append(svg.text(x, where, what, 11, "middle", svg.FAINT if aside else svg.INK))
-    for state, (x, y) in PLACES.items():
+    for state in State:
+        x, y, words = PLACES[state.value]
         fill = svg.HELD if state.holds else svg.PAPER
         ink = svg.PAPER if state.holds else svg.INK
         labels.append(svg.box(x - HALF, y - TALL, 2 * HALF, 2 * TALL, fill, svg.INK, 8))
         labels.append(svg.text(x, y - 3, state.value, 14, "middle", ink))
-        labels.append(svg.text(x, y + 13, WORDS[state], 10, "middle", ink))
-    labels.append(
-        svg.text(14, HEIGHT - 12, "Green: the addresses are on this host. Dashed: the interface, or the end.")
-    )
+        labels.append(svg.text(x, y + 13, words, 10, "middle", ink))
+    labels.append(svg.text(14, HEIGHT - 12, "Green: the addresses are here. Dashed: the interface, or the end."))
     return svg.page(WIDTH, HEIGHT, "The states of a virtual host and what leads from one to another", shapes + labels)
 
 
@@ -81,7 +72,7 @@ def table() -> str:
         rows = [(event, outcome) for event, outcome in rows if outcome.state is not state or outcome.reactions]
         if not rows:
             continue
-        lines += ["", f"## {state.value}: {WORDS[state]}", "", "| event | next state | what is done |"]
+        lines += ["", f"## {state.value}: {PLACES[state.value][2]}", "", "| event | next state | what is done |"]
         lines.append("| --- | --- | --- |")
         for event, outcome in rows:
             done = ", ".join(reaction.value for reaction in outcome.reactions) or "nothing"
@@ -100,7 +91,7 @@ def _arrows() -> dict[tuple[State, State], list[Event]]:
 
 def _path(source: State, target: State) -> tuple[tuple[float, float], tuple[float, float], tuple[float, float]]:
     """Return where an arrow begins, where it bends to, and where it ends; there and back do not lie on each other."""
-    (x1, y1), (x2, y2) = PLACES[source], PLACES[target]
+    (x1, y1, _here), (x2, y2, _there) = PLACES[source.value], PLACES[target.value]
     length = math.hypot(x2 - x1, y2 - y1)
     across = (y1 - y2) / length, (x2 - x1) / length
     reach = BEND * length + 14

@@ -455,11 +455,11 @@ class Daemon:
     def _stand_aside(self) -> None:
         """Let the guard advertise, and leave what the next program has to know. Raises ControlError."""
         seconds = _STAND_IN * min((host.lease for host in self._hosts.values()), default=1)
-        turns = [host.turns(seconds) for host in self._hosts.values()]
         try:
+            turns = [host.turns(seconds) for host in self._hosts.values()]
             guard = self._guard.stand_in(seconds, [turn for turn in turns if turn is not None])
         except OSError as error:
-            raise ControlError(f"the guard does not stand in: {error}") from error
+            raise ControlError(f"the guard cannot stand in: {error}") from error
         _log.info("the program is loaded anew")
         hosts = {name: host.legacy() for name, host in self._hosts.items()}
         self._legacy = Inheritance(
