@@ -14,6 +14,7 @@ import argparse
 import math
 import multiprocessing
 import pathlib
+import signal
 import sys
 import time
 from typing import Any, Callable, NamedTuple
@@ -34,6 +35,7 @@ from carpd.transitions import TRANSITIONS, Event, Reaction, State, Transition
 from carpd.trust import Trust
 from schedule import broken_promise
 
+_ENDLESS = 60  # seconds that no schedule takes, which has hundreds of them in one
 MUTANTS: dict[str, Callable[[], None]] = {}
 
 
@@ -97,7 +99,9 @@ MUTANTS.update(
         "the address dropped at once at step-down": _becoming(
             Transition(_B, (Reaction.BOW_OUT, Reaction.YIELD, *_GONE)), _M, Event.STEP_DOWN
         ),
-        "the address kept though nobody comes": _ignoring(Event.HOLD_ENDED, State.CLOSING),
+        "the address kept though nobody comes": _becoming(
+            Transition(State.CLOSING, (Reaction.HOLD,)), State.CLOSING, Event.HOLD_ENDED
+        ),
         "no yielding after step-down": _without(Reaction.YIELD, (_M, Event.STEP_DOWN)),
         "the address not restored": _ignoring(Event.ADDRESS_LOST, _M),
         "the address not restored while leaving": _ignoring(Event.ADDRESS_LOST, _L, State.CLOSING, State.FAILING),
@@ -119,7 +123,7 @@ MUTANTS.update(
             Transition(_B, (Reaction.LISTEN,)), State.INIT, Event.RESUME
         ),
         "backups do not listen to a tolerated master": _becoming(Transition(_B), _B, Event.TOLERATED),
-        "silence means nothing": _ignoring(Event.SILENCE, _B),
+        "silence means nothing": _becoming(Transition(_B, (Reaction.LISTEN,)), _B, Event.SILENCE),
     }
 )
 
@@ -381,12 +385,18 @@ def _unretired() -> None:
     setattr(standing, "RETIREMENT_DEMOTION", 0)  # noqa: B010
 
 
+def _give_up(_number: int, _frame: object) -> None:
+    raise TimeoutError("time stands still")
+
+
 def _try(task: tuple[str, int]) -> Fate:
     """Make one mistake and see when it is noticed; in a process of its own, which ends with it."""
     name, most = task
     begun = time.monotonic()
     MUTANTS[name]()
+    signal.signal(signal.SIGALRM, _give_up)
     for seed in range(most):
+        signal.alarm(_ENDLESS)
         promise = broken_promise(seed)
         if promise:
             return Fate(name, seed, promise, time.monotonic() - begun)
@@ -404,7 +414,7 @@ def main() -> int:
     survivors = []
     print(f"{'mutant':<50} {'seed':>6}  promise")
     with multiprocessing.Pool(maxtasksperchild=1) as pool:
-        for fate in pool.imap(_try, [(name, options.schedules) for name in chosen], chunksize=1):
+        for fate in pool.imap_unordered(_try, [(name, options.schedules) for name in chosen], chunksize=1):
             if fate.seed is None:
                 survivors.append(fate.name)
             seed = "-" if fate.seed is None else fate.seed
