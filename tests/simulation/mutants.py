@@ -116,7 +116,6 @@ MUTANTS.update(
         "faults of a backup ignored": _ignoring(Event.FAULT, _B),
         "healing ignored": _ignoring(Event.HEALED, State.FAULTY),
         "a lost carrier ignored": _ignoring(Event.DOWN, _M),
-        "an unheard master goes on": _ignoring(Event.UNHEARD, _M),
         "a refused address advertised": _becoming(Transition(_M), _M, Event.ADDRESS_REFUSED),
         "a refused address claimed again at once": _without(Reaction.YIELD, (_M, Event.ADDRESS_REFUSED)),
         "the master does not resume after a restart": _becoming(
@@ -148,9 +147,8 @@ MUTANTS.update(
     {
         "preempting without leave": _replace(Machine, "_may_fail_back", _returning(True)),
         "never preempting": _replace(Machine, "_may_fail_back", _returning(False)),
-        "pauses not noticed": _replace(Machine, "_notice_pause", _returning(None)),
+        "pauses not noticed": _replace(Machine, "_unheard_at", _returning(math.inf)),
         "answers ignored": _replace(Silence, "answer", _returning(None)),
-        "no questions": _replace(Silence, "asks", _returning(False)),
         "freshness ignored": _replace(Heard, "is_fresh", _returning(False)),
         "an endless penalty for failed sends": _replace(Standing, "forgive", _returning(None)),
         "no penalty for failed sends": _replace(Standing, "unheard", _returning(None)),
@@ -187,7 +185,11 @@ def _sicker_kept() -> None:
 @mutant("no question below a second")
 def _no_question_below_a_second() -> None:
     asks = Silence.asks
-    setattr(Silence, "asks", lambda self, now: self._interval >= 1 and asks(self, now))  # noqa: B010
+
+    def silent(self: Silence, now: float) -> bool:
+        return asks(self, now) and self._interval >= 1
+
+    setattr(Silence, "asks", silent)  # noqa: B010
 
 
 @mutant("an answer ends the question for good")
