@@ -386,7 +386,13 @@ class Machine:
         return Event.INFERIOR if sicker or self.claiming or self._may_fail_back(now) else Event.TOLERATED
 
     def _may_fail_back(self, now: float) -> bool:
-        return self.failback.preempt and not self.yielding and now - self._sound_since >= self.failback.stable_for
+        """Tell whether this host takes over from one that is no sicker: by rights, which only a sound one has.
+
+        When all hosts get sick one after the other, the addresses stay where the first of these faults has moved them.
+        """
+        if self.demotion or self.yielding or not self.failback.preempt:
+            return False
+        return now - self._sound_since >= self.failback.stable_for
 
     def _rank_if(self, demotion: int) -> tuple[int, int, int]:
         """Return what hosts compare, the lowest first, if this one is demoted so much."""
