@@ -82,6 +82,8 @@ class Daemon:
         self._wires = Wires(self._selector, self._read_wire)
         self._hosts: dict[str, VirtualHost] = {}
         self._listeners: dict[tuple[Wire, int], list[VirtualHost]] = {}  # by wire and vhid
+        self._holders: dict[tuple[Wire, Address], list[VirtualHost]] = {}  # by wire and address
+        self._virtual: frozenset[Address] = frozenset()  # all addresses of our virtual hosts
         self._closing: list[VirtualHost] = []
         self._pending: dict[str, Vip] = {}
         self._stopping = False
@@ -262,7 +264,8 @@ class Daemon:
 
     def _attach_all(self) -> None:
         """Give every virtual host its wires, or tell it what is in the way."""
-        virtual = {address.ip for host in self._everyone() for address in host.vip.addresses}
+        virtual = frozenset(address.ip for host in self._everyone() for address in host.vip.addresses)
+        self._virtual = virtual
         for host in self._everyone():
             try:
                 link, sources = self._interfaces.usable(host.vip, virtual, host.holds)
@@ -311,11 +314,13 @@ class Daemon:
     def _tidy_wires(self) -> None:
         """Keep what is used, and have it hear who says to have an address of its virtual hosts."""
         watched: dict[Wire, set[Address]] = {}
-        self._listeners = {}
+        self._listeners, self._holders = {}, {}
         for host in self._everyone():
             for wire in host.wires.values():
                 watched.setdefault(wire, set()).update(address.ip for address in host.vip.addresses)
                 self._listeners.setdefault((wire, host.vip.vhid), []).append(host)
+                for address in host.vip.addresses:
+                    self._holders.setdefault((wire, address.ip), []).append(host)
         self._wires.keep(watched)
         self._homes.keep([host.vip.name for host in self._everyone() if host.vip.virtual_mac])
         for wire, addresses in watched.items():
@@ -331,9 +336,8 @@ class Daemon:
             if isinstance(one, Neighbour) and self._interfaces.is_ours(one.mac):
                 continue  # by another interface of this host, which answers for all its addresses
             if isinstance(one, Neighbour):
-                for host in self._everyone():
-                    if wire in host.wires.values():
-                        host.neighbour(one)
+                for host in self._holders.get((wire, one.address), ()):
+                    host.neighbour(one)
             else:
                 for host in self._listeners.get((wire, one.vhid), ()):
                     host.received(one)
@@ -341,6 +345,7 @@ class Daemon:
     def _read_watch(self) -> None:
         changed = False
         for notice in self._watch.read():
+            routine = self._interfaces.is_routine(notice, self._virtual)
             if isinstance(notice, Missed):
                 self._interfaces.load(self._requests)
             elif not self._interfaces.note(notice):
@@ -348,7 +353,7 @@ class Daemon:
             self._recorder.note("kernel:", "", notice)
             if isinstance(notice, AddressGone):
                 self._address_gone(notice)
-            changed = True
+            changed |= not routine
         if changed:
             self._attach_all()
 
