@@ -18,11 +18,13 @@ _TICK = 0.005  # seconds between two wake-ups that are measured
 _FAST_ENOUGH = 0.001
 _STEADY_ENOUGH = 0.25
 _OURS = re.compile(r"\b(protocol|l4proto)\b.*\b(112|vrrp|carp)\b")
-# What network managers that are at work do to an address they did not set, and what keeps them from it.
+# What network managers that are at work do to an address they did not set, and what keeps them from it: measured, see
+# hostnet/managers.py.
 MANAGERS = {
     "systemd-networkd.service": (
-        "systemd-networkd removes addresses that it did not set when it is restarted; carpd puts them back at once. To "
-        "keep it from that, set KeepConfiguration=static in a drop-in of the interface's .network file"
+        "systemd-networkd removes addresses that it did not set when it reconfigures an interface; carpd puts them "
+        "back at once. What keeps it from that is KeepConfiguration=yes in a drop-in of the interface's .network file, "
+        "which role carp writes"
     ),
     "NetworkManager.service": (
         "NetworkManager removes addresses that it did not set when a connection is brought up anew; carpd puts them "
