@@ -35,7 +35,7 @@ options:
       - C(hosts) are the hosts that share it, the preferred one first, if that is not O(hosts).
       - C(advskew) may be a dictionary with a number for each host.
       - C(peers) may be C(inventory), for the other hosts' own addresses in the networks of the virtual ones.
-      - Other keys are the options of M(failover.carp.vip#module).
+      - Other keys are the options of M(failover.carp.vip).
     type: list
     elements: dict
     required: true
@@ -67,7 +67,7 @@ options:
     type: int
   status:
     description:
-      - The name of the variable of each host that has the result of M(failover.carp.vip_info#module), if there is one.
+      - The name of the variable of each host that has the result of M(failover.carp.vip_info), if there is one.
       - It tells an address that a host holds as master from one that somebody else put there.
     type: str
     default: carp_status
@@ -114,7 +114,7 @@ _value:
   type: dict
   contains:
     vips:
-      description: The virtual IPs of the host, as M(failover.carp.vip#module) takes them, without passwords.
+      description: The virtual IPs of the host, as M(failover.carp.vip) takes them, without passwords.
       type: list
       elements: dict
     checks:

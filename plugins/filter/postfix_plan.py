@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ansible_collections.failover.carp.plugins.plugin_utils import mail
+from ansible_collections.failover.carp.plugins.plugin_utils import mail, mail_services
 
 DOCUMENTATION = r"""
 name: postfix_plan
@@ -80,6 +80,16 @@ _value:
       description: The shared addresses as Postfix writes them.
       type: list
       elements: str
+    source:
+      description: The settings of C(main.cf) that say which address mail goes out from.
+      type: dict
+    services:
+      description: The services of C(master.cf) for people's mail programs and for the other servers.
+      type: list
+      elements: dict
+    handover_table:
+      description: The table that sends mail to the server that holds the address.
+      type: str
     problems:
       description: What is wrong, each a line of text.
       type: list
@@ -99,15 +109,26 @@ def postfix_plan(
         *mail.node_faults(list(nodes.values()), service_hostname, vips),
         *mail.setting_faults(variables.get("main", {}), variables.get("main_host", {}), service_hostname, vips),
         *mail.domain_faults(variables.get("domains", {})),
+        *mail_services.faults(variables),
     ]
     problems += mail.host_faults(host, hostvars[host].get("ansible_facts") or {})
     if host not in nodes:
         problems.append(f"postfix_nodes_group: has no {host}; it must have every host that the role runs on")
     addresses = [address for node in nodes.values() for address in node.addresses]
     networks = [*variables.get("mynetworks", []), *addresses, *vips]
+    source = str(variables.get("outbound_source", mail_services.NODE))
+    port = int(variables.get("handover_port", 10025))
+    services = mail_services.submission_services(bool(variables.get("submission")), bool(variables.get("submissions")))
+    if variables.get("handover", True):
+        services += mail_services.handover_services(port, addresses, vips, source)
+    hostnames = [node.hostname for node in nodes.values()]
+    local = [service_hostname, *hostnames, "localhost", *variables.get("domains", {}).get("postfix_domains_local", [])]
     return {
+        "source": mail_services.source_settings(source, vips, service_hostname),
+        "services": services,
+        "handover_table": mail_services.handover_table(port, vips, local),
         "hostname": nodes[host].hostname if host in nodes else "",
-        "hostnames": [node.hostname for node in nodes.values()],
+        "hostnames": hostnames,
         "domain": domain,
         "service_hostname": service_hostname,
         "networks": [mail.bracketed(str(network)) for network in networks],

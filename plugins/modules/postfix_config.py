@@ -16,11 +16,10 @@ description:
     Nothing that is live is touched unless all of them are content.
   - Then each file that differs is replaced by one rename, and a running Postfix is told, by no more than what the
     change needs. Should it not follow, the old files are put back.
-  - The content of tables is shown in differences and logs, so it is no place for passwords.
+  - The content of O(maps) is shown in differences and logs. That of O(secret_maps) and O(tls_content) is not.
 notes:
   - The check of the staged configuration starts one SMTP server process that talks to nobody but this module. It leaves
     two lines in the mail log.
-  - The checks know nothing of misspelt restrictions. Postfix finds these when the first client comes.
 extends_documentation_fragment:
   - failover.carp.attributes
   - failover.carp.attributes.action_group
@@ -113,6 +112,59 @@ options:
       content:
         description: The file's text, in place of O(maps[].entries).
         type: str
+      owner:
+        description: The user that the file belongs to, by default root.
+        type: str
+      mode:
+        description: The file's mode in octal digits, by default V(0644), or V(0600) for O(secret_maps).
+        type: str
+  secret_maps:
+    description:
+      - Lookup tables as in O(maps), whose content is shown nowhere.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: The file's name.
+        type: str
+        required: true
+      type:
+        description: The type, by default O(map_type).
+        type: str
+        choices: [btree, cdb, cidr, hash, lmdb, pcre, regexp, texthash]
+      entries:
+        description: Keys with their values, in this order.
+        type: dict
+      content:
+        description: The file's text, in place of O(secret_maps[].entries).
+        type: str
+      owner:
+        description: The user that the file belongs to, by default root.
+        type: str
+      mode:
+        description: The file's mode in octal digits.
+        type: str
+        default: "0600"
+  tls_content:
+    description:
+      - A private key, its certificate, and the chain behind it, in this order, as PEM text. They are written to one
+        file, C(tls_chain) in the configuration directory, which only root can read.
+    type: str
+  tls_files:
+    description:
+      - Files on the host that hold the same, for O(tls_names) to be compared with. Nothing is done with them.
+    type: list
+    elements: path
+    default: []
+  tls_names:
+    description:
+      - The names that the certificate is for, that of the service first. If it is not for that one, has ended, or does
+        not belong to the key, the module fails and nothing is changed. For the others, and if it ends within two
+        weeks, there is a warning.
+    type: list
+    elements: str
+    default: []
   aliases:
     description:
       - All mail aliases. C(postmaster) and C(mailer-daemon) are added if they are missing, because mail for them must
@@ -229,6 +281,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.failover.carp.plugins.module_utils import _files
 from ansible_collections.failover.carp.plugins.module_utils.postfix import (
     activation,
+    certificate,
     changes,
     files,
     master_cf,
@@ -240,6 +293,22 @@ from ansible_collections.failover.carp.plugins.module_utils.postfix import (
 #: Nobody but root can put anything there, which cannot be said of the folder that Ansible makes for a login user. It
 #: is in memory, so that secrets from other files of the configuration do not get onto the disk a second time.
 STAGES = "/run"
+
+
+TABLE = {
+    "name": {"type": "str", "required": True},
+    "type": {"type": "str", "choices": list(tables.TYPES)},
+    "entries": {"type": "dict"},
+    "content": {"type": "str"},
+    "owner": {"type": "str"},
+}
+TABLES = {
+    "type": "list",
+    "elements": "dict",
+    "default": [],
+    "mutually_exclusive": [["entries", "content"]],
+    "required_one_of": [["entries", "content"]],
+}
 
 
 class Failure(Exception):
@@ -268,6 +337,7 @@ class Configurator:
     def configure(self, root: str) -> dict:
         """Do all of it, with a stage in a folder that only root may enter, and return the result."""
         wanted = self.wanted()
+        self.look_at_certificate(root)
         if not os.path.exists(self.params["packaged_master"]):
             return self.unchecked(wanted, f"Postfix is not installed: there is no {self.params['packaged_master']}")
         aliases = "" if self.params["aliases"] is None else self.params["aliases_path"]
@@ -290,13 +360,30 @@ class Configurator:
 
     def wanted(self) -> files.Wanted:
         """Return the complete configuration."""
-        names = ("config_dir", "settings", "services", "process_limit", "maps", "aliases", "aliases_path", "map_type")
+        names = ("config_dir", "settings", "services", "process_limit", "aliases", "aliases_path", "map_type")
         packaged = _files.read(self.params["packaged_master"])
+        secret_maps = [{**entry, "secret": True} for entry in self.params["secret_maps"]]
         wanted, problems = files.wanted(
-            packaged=None if packaged is None else packaged.decode(), **{name: self.params[name] for name in names}
+            packaged=None if packaged is None else packaged.decode(),
+            maps=self.params["maps"] + secret_maps,
+            tls_content=self.params["tls_content"] or "",
+            **{name: self.params[name] for name in names},
         )
         self.refuse(problems)
         return wanted
+
+    def look_at_certificate(self, folder: str) -> None:
+        """Raise Failure if there is a certificate that clients would not accept; warn if that will be so soon."""
+        names, pem, fault = self.params["tls_names"], self.params["tls_content"], ""
+        if not names or not (pem or self.params["tls_files"]):
+            return
+        if not pem:
+            pem, fault = certificate.read(self.params["tls_files"])
+        found = certificate.Certificate(fault=fault) if fault else certificate.examine(pem, folder)
+        problems, notes = certificate.problems(found, names)
+        self.refuse(problems)
+        for note in notes:
+            self.module.warn(note)
 
     def unchecked(self, wanted: files.Wanted, missing: str) -> dict:
         """Return what would change on a host where something has to be installed first; raise Failure if this is it."""
@@ -328,7 +415,7 @@ class Configurator:
             return
         fault = self.unit.follow(need.action)
         if fault:
-            activation.restore(before, self.owner)
+            activation.restore(before)
             self.unit.follow(need.action)
             raise Failure(f"{self.unit.name} did not {need.action}, and the old configuration was put back: {fault}")
 
@@ -373,19 +460,20 @@ def main() -> None:
                 },
             },
             "process_limit": {"type": "int"},
-            "maps": {
-                "type": "list",
-                "elements": "dict",
-                "default": [],
+            "maps": {**TABLES, "options": {**TABLE, "mode": {"type": "str"}}},
+            "secret_maps": {
+                **TABLES,
+                "no_log": False,
                 "options": {
-                    "name": {"type": "str", "required": True},
-                    "type": {"type": "str", "choices": list(tables.TYPES)},
-                    "entries": {"type": "dict"},
-                    "content": {"type": "str"},
+                    **TABLE,
+                    "entries": {"type": "dict", "no_log": True},
+                    "content": {"type": "str", "no_log": True},
+                    "mode": {"type": "str", "default": "0600"},
                 },
-                "mutually_exclusive": [["entries", "content"]],
-                "required_one_of": [["entries", "content"]],
             },
+            "tls_content": {"type": "str", "no_log": True},
+            "tls_files": {"type": "list", "elements": "path", "default": []},
+            "tls_names": {"type": "list", "elements": "str", "default": []},
             "aliases": {"type": "dict"},
             "map_type": {"type": "str", "choices": sorted(tables.INDEXED), "default": "lmdb"},
             "aliases_path": {"type": "path", "default": "/etc/aliases"},

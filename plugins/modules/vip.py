@@ -137,6 +137,20 @@ options:
         description: Another list of addresses to accept advertisements for, while the list is changed.
         type: list
         elements: str
+      drain:
+        description:
+          - For how many seconds, 0 to 3600, TCP connections may end by themselves before a planned handover, while new
+            ones are held back. The daemon's default is 0, which hands over at once.
+        type: float
+      drain_ports:
+        description: The TCP ports that O(vips[].drain) and O(vips[].reset_sessions) are about. By default all.
+        type: list
+        elements: int
+      reset_sessions:
+        description:
+          - Whether TCP connections that remain before a handover are reset while the address is still here, and those
+            that are left after the address was lost are ended. By default so if O(vips[].drain) is above 0.
+        type: bool
       on_master:
         description:
           - A command line to run when this host has become the master. No shell reads it, and the election does not
@@ -573,6 +587,9 @@ def main() -> None:
                     "accept_password_file": {"type": "path", "no_log": False},
                     "accept_password_credential": {"type": "str", "no_log": False},
                     "accept_addresses": {"type": "list", "elements": "str"},
+                    "drain": {"type": "float"},
+                    "drain_ports": {"type": "list", "elements": "int"},
+                    "reset_sessions": {"type": "bool"},
                     "on_master": {"type": "str"},
                     "on_backup": {"type": "str"},
                     "on_fault": {"type": "str"},

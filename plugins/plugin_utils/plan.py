@@ -15,7 +15,8 @@ from typing import Any
 
 from ..module_utils.carpd import config
 from ..module_utils.carpd.options import PROFILES, VIP_OPTIONS
-from .checks import plan_checks
+from . import networks
+from .checks import Places, plan_checks
 from .entry import OWN_KEYS, WHERE, Entry, line
 from .hosts import Host, Order
 
@@ -70,8 +71,19 @@ def make_plan(
             plan.vips.append(entry.options())
     for problem in config.check_vips(parsed, WHERE):
         plan.tell(str(problem))
-    plan.checks = plan_checks(checks, names, [vip["name"] for vip in plan.vips], plan.tell)
+    places = _places(name, order, hosts, parsed)
+    plan.checks = plan_checks(checks, names, [vip["name"] for vip in plan.vips], plan.tell, places)
     return plan
+
+
+def _places(name: str, order: Order, hosts: Mapping[str, Host], vips: list[config.Vip]) -> Places:
+    """Return the addresses of the hosts in the network of the first virtual IP, which advertisements come from."""
+
+    def place(host: str) -> str:
+        found = networks.locate(str(vips[0].addresses[0].ip), hosts.get(host, Host()).own_addresses) if vips else []
+        return found[0].address if found else ""
+
+    return Places(place(name), {host: place(host) for host in order.hosts if host != name})
 
 
 def _named(vips: object, plan: Plan) -> Iterator[Mapping[str, Any]]:

@@ -134,6 +134,13 @@ def _paths(text: str) -> tuple[str, ...]:
     return tuple(path for path in PATHS if path in found)
 
 
+def _ports(text: str) -> tuple[int, ...]:
+    ports = tuple(whole_number(1, 65535)(part) for part in _words(text))
+    if len(set(ports)) != len(ports):
+        raise ValueError(text)
+    return ports
+
+
 def _words(text: str) -> list[str]:
     return [part for part in re.split(r"[,\s]+", text) if part]
 
@@ -232,6 +239,10 @@ def _group(text: str) -> str:
 
 def _weight(text: str) -> int | None:
     return None if text == FAULT else whole_number(1, 254)(text)
+
+
+def _peer(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    return ipaddress.ip_address(text)
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -429,6 +440,33 @@ VIP_OPTIONS = _table(
         _known_peers,
     ),
     Option(
+        "drain",
+        "0",
+        "a number from 0 to 3600 (seconds)",
+        "For how long TCP connections to the addresses may end by themselves before a planned handover, while new ones "
+        "are held back: their clients try again, and find the next master. 0 hands over at once. Needs nftables in the "
+        "kernel; the program nft need not be there.",
+        _seconds(0, 3600),
+    ),
+    Option(
+        "drain_ports",
+        "",
+        "nothing, or TCP ports from 1 to 65535, separated by commas",
+        "The ports that drain and reset_sessions are about. By default all.",
+        _ports,
+    ),
+    Option(
+        "reset_sessions",
+        None,
+        "yes or no",
+        "Whether TCP connections to the addresses that remain at the end of drain are reset while the address is still "
+        "here, so that their clients learn of it and try again; and whether those are ended that are left when the "
+        "address is lost without a plan, so that no process of this host goes on with them. By default yes if drain is "
+        "above 0, else no.",
+        _boolean,
+        optional=True,
+    ),
+    Option(
         "accept_password",
         None,
         PASSWORD_RULE + "; as password",
@@ -577,6 +615,17 @@ CHECK_OPTIONS = _table(
         "an address of mail, for type smtp only",
         "How far an SMTP check goes: with a recipient, until the server says that it would take mail for it.",
         _recipient,
+        optional=True,
+    ),
+    Option(
+        "peer",
+        None,
+        "an address that a peer which runs carpd advertises from",
+        "Whose service the target is; without it, this host's. While such a check fails, and no other of this host "
+        "does, the peer is told. It believes that if it has a check with this host's address as `peer`, and finds that "
+        "good; then it is demoted by that check's weight. So a service that a firewall hides moves, and one that no "
+        "host can reach at the others stays where it is.",
+        _peer,
         optional=True,
     ),
     Option(

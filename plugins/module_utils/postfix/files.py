@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,14 +17,28 @@ from . import changes, main_cf, master_cf, tables
 ALIASES = {"mailer-daemon": "postmaster", "postmaster": "root"}
 
 
+#: The mode of a file of the configuration, and of one with a secret in it.
+MODE = 0o644
+SECRET_MODE = 0o600
+
+#: Where key, certificate and chain are, in one file, so that no process ever finds a key and another one's certificate.
+TLS_CHAIN = "tls_chain"
+
+
 @dataclass(frozen=True)
 class ManagedFile:
-    """A file with the text that it shall have. ``table`` is the type of a lookup table."""
+    """A file with the text that it shall have. ``table`` is the type of a lookup table.
+
+    A file without ``owner`` belongs to root. The text of a secret one is never shown.
+    """
 
     path: str
     text: str
     table: str = ""
     indexer: str = "postmap"
+    mode: int = MODE
+    owner: str = ""
+    secret: bool = False
 
     @property
     def index(self) -> str:
@@ -60,6 +75,7 @@ def wanted(
     aliases: Mapping[str, object] | None,
     aliases_path: str,
     map_type: str,
+    tls_content: str = "",
 ) -> tuple[Wanted, list[str]]:
     """Build the whole configuration, and say what is wrong with what it was to be built from.
 
@@ -69,6 +85,10 @@ def wanted(
     files = [_map_file(config_dir, entry, map_type, problems) for entry in maps]
     names = [str(entry["name"]) for entry in maps]
     problems += [f"map {name}: this name is given twice" for name in sorted(set(names)) if names.count(name) > 1]
+    if tls_content:
+        text = main_cf.HEADER + tls_content.strip() + "\n"
+        path = os.path.join(config_dir, TLS_CHAIN)
+        files.append(ManagedFile(path, text, mode=SECRET_MODE, secret=True))
     if aliases is not None:
         text, faults = tables.render({**ALIASES, **aliases}, aliases_path, ": ")
         files.append(ManagedFile(aliases_path, text, map_type, "postalias"))
@@ -94,4 +114,16 @@ def _map_file(config_dir: str, entry: Mapping[str, object], map_type: str, probl
     else:
         content = str(entry.get("content") or "")
         text = main_cf.HEADER + content + ("" if content.endswith("\n") or not content else "\n")
-    return ManagedFile(os.path.join(config_dir, name), text, kind)
+    secret = bool(entry.get("secret"))
+    mode, fault = _mode(entry.get("mode"), SECRET_MODE if secret else MODE)
+    problems += [f"map {name}: {fault}"] if fault else []
+    owner = str(entry.get("owner") or "")
+    return ManagedFile(os.path.join(config_dir, name), text, kind, mode=mode, owner=owner, secret=secret)
+
+
+def _mode(given: object, default: int) -> tuple[int, str]:
+    if not given:
+        return default, ""
+    if not re.match(r"0?[0-7]{3}\Z", str(given)):
+        return default, f"mode = {given}: must be three octal digits in quotes, such as '0640'"
+    return int(str(given), 8), ""

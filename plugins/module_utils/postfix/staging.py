@@ -9,7 +9,8 @@ None of the checks is enough by itself, and Postfix checks nothing but a whole d
 * postconf finds parameters that do not exist and lines that are none, but reads no value;
 * ``postfix check`` reads the values that all programs share, and nothing else;
 * tables are opened when the first client comes;
-* smtpd reads its own values at its start, so one is started, as ``sendmail -bs``.
+* smtpd reads its own values at its start, so one is started, as ``sendmail -bs``, which skips restrictions;
+* restrictions are evaluated one after the other for a client, so their names are compared with those that there are.
 """
 
 from __future__ import annotations
@@ -22,14 +23,11 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Callable
 
-from . import changes, main_cf, tables, values
+from . import changes, main_cf, restrictions, tables, values
 from .files import ManagedFile, Wanted
 
 #: Run a command with some input; return its status, output and errors.
 Run = Callable[[Sequence[str], str], "tuple[int, str, str]"]
-
-#: The mode of every file of the configuration that is managed.
-MODE = 0o644
 
 #: A program that waits for a Postfix that does not run would wait for minutes.
 _PATIENCE = ("timeout", "60")
@@ -93,7 +91,14 @@ class Stage:
             found += values.check(dict(service.options), self._defaults, where)
         found += self._program_problems(wanted) + self._postconf_problems()
         # What comes later would only say the same in a less clear way.
-        return found or self._check_problems() or self._table_problems() or self._greeting_problems()
+        for check in (
+            self._check_problems,
+            self._table_problems,
+            lambda: self._restriction_problems(wanted),
+            self._greeting_problems,
+        ):
+            found = found or check()
+        return found
 
     def at_start(self) -> dict[str, str]:
         """Return the staged values that Postfix reads at its start only."""
@@ -106,12 +111,12 @@ class Stage:
             with open(staged, "w", encoding="utf-8") as handle:
                 handle.write(text)
         # What a hand did to the live file's mode is repaired, and is no mistake of the new one.
-        os.chmod(staged, MODE)
+        os.chmod(staged, file.mode)
         index = self.path(file.index) if file.index else ""
         if not index:
             return []
         if is_current(staged, index):
-            os.chmod(index, MODE)
+            os.chmod(index, file.mode)
             return []
         if os.path.exists(index):
             # A broken index would be in the way of a new one.
@@ -181,6 +186,18 @@ class Stage:
             for line in self._complaints(
                 ["postmap", "-c", self.directory, "-q", "probe", f"{ref.type}:{ref.path}"], (0, 1)
             )
+        ]
+
+    def _restriction_problems(self, wanted: Wanted) -> list[str]:
+        settings = main_cf.parse(self._run(["postconf", "-c", self.directory, "-x"], "")[1])
+        options = {
+            f"master.cf: {service.name}/{service.type}": dict(service.options)
+            for service in wanted.services.values()
+            if service.program == "smtpd" and service.options
+        }
+        return [
+            f"{where}: {word}: {rule}{_nearest(word, restrictions.NAMES) if rule == restrictions.UNKNOWN else ''}"
+            for where, word, rule in restrictions.check(settings, options, self.table_types)
         ]
 
     def _greeting_problems(self) -> list[str]:

@@ -20,7 +20,15 @@ TYPES = tuple(sorted((*INDEXED, *PLAIN)))
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*\Z")
 #: Files that Debian's package keeps in the configuration directory and that have no dot in their name.
-_TAKEN = ("post-install", "postfix-files", "postfix-script", "postfix-tls-script", "postfix-wrapper", "sasl")
+_TAKEN = (
+    "post-install",
+    "postfix-files",
+    "postfix-script",
+    "postfix-tls-script",
+    "postfix-wrapper",
+    "sasl",
+    "tls_chain",
+)
 _REFERENCE = re.compile(r"(?:(?<=[\s,{=])|\A)([a-z0-9_]+):(/[^\s,;{}]+)")
 #: Parameters whose values are lookup tables: there, a type that Postfix does not know is a mistake.
 _TABLE_PARAMETER = re.compile(r"_(maps?|checks|database|table)\Z")

@@ -31,6 +31,8 @@ _EXCEPTION_SUFFIX = "_feedback"
 _CLIENT_LEVELS = ("none", "may", "encrypt", "dane", "dane-only", "fingerprint", "verify", "secure")
 #: A level that does not exist kills every smtpd or smtp process that is asked to serve.
 CHOICES = {
+    "milter_default_action": ("accept", "quarantine", "reject", "shutdown", "tempfail"),
+    "smtp_address_preference": ("any", "ipv4", "ipv6"),
     "lmtp_tls_security_level": _CLIENT_LEVELS,
     "smtp_tls_security_level": _CLIENT_LEVELS,
     "smtpd_tls_security_level": ("none", "may", "encrypt"),

@@ -22,6 +22,7 @@ message_size_limit = 10240000
 relayhost =
 smtpd_banner = $myhostname ESMTP $mail_name
 smtpd_helo_required = no
+smtpd_relay_restrictions = permit_mynetworks, defer_unauth_destination
 smtpd_tls_security_level =
 """
 ENDINGS = {"lmdb": ".lmdb", "hash": ".db"}
@@ -71,7 +72,7 @@ class FakePostfix:
             return 0, settings, ""
         if option == "-x":
             known = dict(line.split(" =", 1) for line in (self.defaults + settings).splitlines() if " =" in line)
-            return 0, "".join(f"{name} ={known[name]}\n" for name in names), ""
+            return 0, "".join(f"{name} ={known[name]}\n" for name in names or known), ""
         return SILENCE
 
     def _postmap(self, arguments: list[str]) -> tuple[int, str, str]:

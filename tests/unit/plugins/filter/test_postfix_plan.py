@@ -24,7 +24,11 @@ HOSTVARS: dict[str, dict[str, Any]] = {
 
 
 def test_a_plan() -> None:
-    assert postfix_plan(["server1", "server2"], "server1", HOSTVARS, VARIABLES) == {
+    plan = postfix_plan(["server1", "server2"], "server1", HOSTVARS, VARIABLES)
+    assert [service["name"] for service in plan.pop("services")] == ["10025"]
+    assert "handover:[172.17.0.74]:10025" in plan.pop("handover_table")
+    assert plan == {
+        "source": {},
         "hostname": "server1.example.com",
         "hostnames": ["server1.example.com", "server2.example.com"],
         "domain": "example.com",

@@ -143,7 +143,7 @@ def test_mistakes_in_the_arguments(host: Host, check: bool) -> None:
         "  main.cf: a = 1.5: must be text, a whole number, true, false, or a list of these "
         "(quote a number that has a point)",
         "  map a.b: the name has letters, digits, _ and - only, and is not one of post-install, postfix-files, "
-        "postfix-script, postfix-tls-script, postfix-wrapper, sasl",
+        "postfix-script, postfix-tls-script, postfix-wrapper, sasl, tls_chain",
     ]
     assert host.files() == before
 
@@ -267,11 +267,15 @@ def test_the_role_takes_what_the_module_takes() -> None:
     module = yaml.safe_load(postfix_config.DOCUMENTATION)["options"]
     for variable, option in (
         ("postfix_master_services", "services"),
-        ("postfix_maps", "maps"),
-        ("postfix_map_type", "map_type"),
         ("postfix_restart_policy", "restart_policy"),
     ):
         assert shape(role[variable]) == shape(module[option]), variable
+    assert shape(role["postfix_maps"]) == {**shape(module["maps"]), "secret": role_only("secret", role)}
+    assert role["postfix_map_type"]["choices"] == module["map_type"]["choices"]
+
+
+def role_only(part: str, role: dict[str, Any]) -> dict[str, Any]:
+    return shape(role["postfix_maps"]["options"][part])
 
 
 def shape(option: dict[str, Any]) -> dict[str, Any]:

@@ -92,7 +92,7 @@ def test_going_live_and_back(live: Path, stage: Path) -> None:
     }
     assert {path.stat().st_mode & 0o777 for path in live.iterdir()} == {0o644}
     assert activation.compare([table, main], [], OWNER) == []
-    activation.restore(before, OWNER)
+    activation.restore(before)
     assert {path.name: path.read_text(encoding="utf-8") for path in live.iterdir()} == {
         "t": "old",
         "t.lmdb": "old index",
