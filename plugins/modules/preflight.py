@@ -157,6 +157,12 @@ firewall:
   type: list
   elements: str
   sample: []
+kernel:
+  description: What options of the virtual IPs need and the kernel does not have.
+  returned: success
+  type: list
+  elements: str
+  sample: []
 digests:
   description: The salted digests of the password files, by virtual IP.
   returned: success
@@ -194,7 +200,9 @@ def source_for(addresses: list[str], own: list[str]) -> str:
 
 def look(interface: str, vips: list[dict], own: list[str], peers: list[str], seconds: float) -> dict[str, Any]:
     """Return what was found on one interface."""
-    addresses = [bare(address) for vip in vips for address in vip["addresses"]]
+    # As they are heard, by what they were given as.
+    asked = {bare(address): str(ip_address(bare(address))) for vip in vips for address in vip["addresses"]}
+    addresses = list(dict.fromkeys(asked.values()))
     source = source_for([address for vip in vips for address in vip["addresses"]], own)
     others = tuple(peer for peer in peers if peer not in {bare(address) for address in own})
     found: dict[str, Any] = {"speakers": [], "free": {}, "answers": {}, "trials": {}, "failures": {}}
@@ -215,7 +223,9 @@ def look(interface: str, vips: list[dict], own: list[str], peers: list[str], sec
         about = {"protocol": heard.protocol, "number": heard.number, "source": heard.source, "detail": heard.detail}
         found["speakers"].append({**about, "count": count})
     found["trials"] = {path: sorted(sources) for path, sources in trials.items()}
-    found["answers"] = {address: sorted(macs) for address, macs in segment.answers.items()}
+    found["answers"] = {
+        given: sorted(segment.answers[address]) for given, address in asked.items() if address in segment.answers
+    }
     found["failures"] = segment.failures
     found["free"] = {str(vip["vhid"]): packets.free_number(taken, int(vip["vhid"])) for vip in vips}
     return found
@@ -249,7 +259,9 @@ def main() -> None:
     )
     given = module.params
     if given["unless_running"] and os.path.exists(given["unless_running"]):
-        module.exit_json(changed=False, looked=False, interfaces={}, wakeups={}, managers=[], firewall=[], digests={})
+        module.exit_json(
+            changed=False, looked=False, interfaces={}, wakeups={}, managers=[], firewall=[], kernel=[], digests={}
+        )
     own = held(module.run_command)
     by_interface: dict[str, list[dict]] = {}
     for vip in given["vips"]:
@@ -273,6 +285,7 @@ def main() -> None:
         interfaces=interfaces,
         wakeups=wakeups,
         managers=[text for name in by_interface for text in hosts.managers(run, name)],
+        kernel=hosts.lacks(run, given["vips"]),
         firewall=hosts.firewall(run(["nft", "list", "ruleset"])[1]),
         digests=digests(given["vips"], given["salt"]),
     )

@@ -57,7 +57,8 @@ def judge(
         for text in look.found.get("firewall") or ():
             stops = str(text).startswith("the firewall drops advertisements (")
             (ready.problems if stops else ready.warnings).append(f"{host}: {text}")
-        ready.warnings += [f"{host}: {text}" for text in look.found.get("managers") or ()]
+        for topic in ("managers", "kernel"):
+            ready.warnings += [f"{host}: {text}" for text in look.found.get(topic) or ()]
     ready.problems += _secrets(looks)
     for speaker, texts in _ways(looks):
         closed = _closed(looks[speaker])
