@@ -135,6 +135,12 @@ interfaces:
       source: 172.17.0.75
       mac: 52:54:00:12:34:56
       error: ""
+listened:
+  description: When listening began and ended, by the host's clock.
+  returned: when RV(looked=true)
+  type: list
+  elements: float
+  sample: [1795377600.1, 1795377604.1]
 wakeups:
   description: How late the host wakes up, and the timing profile that it is good for.
   returned: success
@@ -173,6 +179,7 @@ digests:
 import hashlib
 import hmac
 import os
+import time
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import ip_address, ip_interface
 from typing import Any
@@ -263,6 +270,7 @@ def main() -> None:
             changed=False, looked=False, interfaces={}, wakeups={}, managers=[], firewall=[], kernel=[], digests={}
         )
     own = held(module.run_command)
+    begin = time.time()
     by_interface: dict[str, list[dict]] = {}
     for vip in given["vips"]:
         by_interface.setdefault(str(vip["interface"]), []).append(vip)
@@ -273,6 +281,7 @@ def main() -> None:
             for name, vips in by_interface.items()
         }
         interfaces = {name: future.result() for name, future in looks.items()}
+    end = time.time()
     # Afterwards, lest one disturbs the other.
     wakeups = hosts.measured(given["wakeups"])
 
@@ -283,6 +292,7 @@ def main() -> None:
         changed=False,
         looked=True,
         interfaces=interfaces,
+        listened=[begin, end],
         wakeups=wakeups,
         managers=[text for name in by_interface for text in hosts.managers(run, name)],
         kernel=hosts.lacks(run, given["vips"]),

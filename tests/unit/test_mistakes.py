@@ -218,6 +218,17 @@ def test_what_may_not_work_is_said(spoil: Any, said: str) -> None:
     assert said in "\n".join(warned)
 
 
+def test_who_did_not_look_at_the_same_time_heard_nothing_for_that_reason() -> None:
+    stage = Stage()
+    nothing_passes(stage)
+    stage.found["server1"]["listened"], stage.found["server2"]["listened"] = (100.0, 104.0), (103.5, 107.5)
+    stopped, warned = stage.told()
+    assert stopped == []
+    assert "nothing of IP protocol 112 does" in "\n".join(warned)
+    stage.found["server2"]["listened"] = (102.9, 106.9)
+    assert "nothing of IP protocol 112 does" in "\n".join(stage.told()[0])
+
+
 def test_a_firewall_that_will_be_opened_stops_nothing() -> None:
     stage = Stage()
     output_drops(stage)
