@@ -10,13 +10,16 @@ PYTHON ?= python3
 export PYTHON
 
 # Fast ones first.
-STAGES := lint types unit sanity simulate fuzz network molecule
+STAGES := lint types unit sanity tarball simulate fuzz network molecule
 
 # The distributions that `make molecule` runs on, one after the other.
 DISTROS ?= bookworm trixie
 
 # The one that `make demo` shows.
 DISTRO ?= bookworm
+
+# Which ansible-core `make sanity` uses: that of requirements.txt if empty.
+CORE ?=
 
 # How many schedules `make simulate` runs, and from which seed on.
 N ?= 10000
@@ -80,16 +83,25 @@ fuzz: $(VENV) ## whatever reads bytes from outside, guided by coverage, for FUZZ
 	$(STAGE) fuzz .venv/bin/python tests/fuzz --seconds $(FUZZ_TIME)
 
 .PHONY: docs
-docs: ## write docs/configuration.md from the daemon's table of options
+docs: ## write docs/configuration.md and the drawings in docs/diagrams from the daemon's own tables
 	@$(PYTHON) docs/reference.py
+	@$(PYTHON) docs/diagrams/draw.py
+
+.PHONY: docs-site
+docs-site: $(VENV) ## pages of all modules, filters and roles as HTML, in .cache/site
+	@tests/run/docs site .cache/site
 
 .PHONY: unit
 unit: $(VENV) ## unit tests on every supported Python that is installed
 	$(STAGE) unit tests/run/ansible-test units
 
 .PHONY: sanity
-sanity: $(VENV) ## ansible-test's checks of the collection
-	$(STAGE) sanity tests/run/ansible-test sanity
+sanity: $(VENV) ## ansible-test's checks of the collection, with CORE=2.17 or CORE=2.21 by another ansible-core's
+	$(STAGE) sanity env CORE=$(CORE) tests/run/ansible-test sanity
+
+.PHONY: tarball
+tarball: $(VENV) ## build the collection, install and run it from there, import it as Galaxy does
+	$(STAGE) tarball tests/run/tarball
 
 .PHONY: network
 network: $(VENV) ## the daemon against real peers in network namespaces

@@ -19,7 +19,7 @@ author:
 version_added: 0.1.0
 short_description: Tell how a group of hosts is
 description:
-  - From what M(failover.carp.vip_info#module) told of each host, makes a table for a person, and finds what is wrong.
+  - From what M(failover.carp.vip_info) told of each host, makes a table for a person, and finds what is wrong.
 positional: _input, hostvars
 options:
   _input:

@@ -18,7 +18,7 @@ author:
 version_added: 0.1.0
 short_description: Make an inventory of what ucarp or keepalived does
 description:
-  - From what M(failover.carp.migration_info#module) found on each host, makes the variables of the role
+  - From what M(failover.carp.migration_info) found on each host, makes the variables of the role
     P(failover.carp.carp#role) that do the same.
   - The filter does not fail for what it cannot carry over, so that a play can show all of it at once.
 positional: _input, hostvars

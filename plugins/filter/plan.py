@@ -35,7 +35,7 @@ options:
       - C(hosts) are the hosts that share it, the preferred one first, if that is not O(hosts).
       - C(advskew) may be a dictionary with a number for each host.
       - C(peers) may be C(inventory), for the other hosts' own addresses in the networks of the virtual ones.
-      - Other keys are the options of M(failover.carp.vip#module).
+      - Other keys are the options of M(failover.carp.vip).
     type: list
     elements: dict
     required: true
@@ -67,7 +67,7 @@ options:
     type: int
   status:
     description:
-      - The name of the variable of each host that has the result of M(failover.carp.vip_info#module), if there is one.
+      - The name of the variable of each host that has the result of M(failover.carp.vip_info), if there is one.
       - It tells an address that a host holds as master from one that somebody else put there.
     type: str
     default: carp_status
@@ -82,6 +82,13 @@ options:
     type: list
     elements: str
     default: []
+  running:
+    description:
+      - The hosts that run the daemon, at the latest when the plan has come true. A virtual IP all of whose hosts are
+        among them gets C(known_peers), unless it has them.
+      - Without it, none does.
+    type: list
+    elements: str
 """
 
 EXAMPLES = r"""
@@ -107,7 +114,7 @@ _value:
   type: dict
   contains:
     vips:
-      description: The virtual IPs of the host, as M(failover.carp.vip#module) takes them, without passwords.
+      description: The virtual IPs of the host, as M(failover.carp.vip) takes them, without passwords.
       type: list
       elements: dict
     checks:
@@ -135,6 +142,7 @@ def plan(
     checks: Any = (),
     leaving: Iterable[str] = (),
     accepted: Any = None,
+    running: Iterable[str] | None = None,
 ) -> dict[str, Any]:
     """Return what the host has to do."""
     if networks.netaddr is None:
@@ -146,7 +154,8 @@ def plan(
     order = Order(tuple(str(name) for name in hosts), int(step) if str(step).isdigit() else step)
     gone = frozenset(str(address) for address in leaving)
     known = {name: _host(hostvars[name], status, gone) for name in {host, *order.hosts} if name in hostvars}
-    made = make_plan(vips, host, order, known, passwords or {}, checks, accepted or {})
+    there = None if running is None else frozenset(str(name) for name in running)
+    made = make_plan(vips, host, order, known, passwords or {}, checks, accepted or {}, there)
     return {"vips": made.vips, "checks": made.checks, "problems": made.problems, "patience": made.patience()}
 
 

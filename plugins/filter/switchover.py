@@ -18,7 +18,7 @@ author:
 version_added: 0.1.0
 short_description: Find where addresses can be moved to on purpose
 description:
-  - From what M(failover.carp.vip_info#module) told of each host, finds the host that virtual IPs can be moved to. That
+  - From what M(failover.carp.vip_info) told of each host, finds the host that virtual IPs can be moved to. That
     is the preferred one, or from there the next best, unless another one is asked for.
   - The filter does not fail. What is in the way is part of the result.
 positional: _input, hostvars

@@ -21,7 +21,7 @@ author:
 version_added: 0.1.0
 short_description: Tell what the network has against a plan
 description:
-  - From what M(failover.carp.preflight#module) found on each host, finds what is in the way of the plans that
+  - From what M(failover.carp.preflight) found on each host, finds what is in the way of the plans that
     P(failover.carp.plan#filter) made.
   - The filter does not fail, so that a play can show all of it at once.
 positional: _input, hostvars

@@ -40,7 +40,7 @@ options:
     type: str
     default: carp_plan
   status:
-    description: The name of the variable of each host that has the result of M(failover.carp.vip_info#module).
+    description: The name of the variable of each host that has the result of M(failover.carp.vip_info).
     type: str
     default: carp_status
 """

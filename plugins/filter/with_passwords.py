@@ -51,7 +51,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: The virtual IPs, as M(failover.carp.vip#module) takes them.
+  description: The virtual IPs, as M(failover.carp.vip) takes them.
   type: list
   elements: dict
 """

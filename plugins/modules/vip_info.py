@@ -32,6 +32,12 @@ options:
       - If that does not come true, the state is returned as it is then, with RV(settled=false).
     type: float
     default: 0.0
+  afresh:
+    description:
+      - Whether a master counts for O(settle) only if it was heard after this question, since the hosts may have been
+        changed before it.
+    type: bool
+    default: false
 author:
   - The failover.carp authors (@failover-carp)
 seealso:
@@ -86,6 +92,20 @@ vips:
     leaving:
       description: Whether it is about to hand the addresses over, and holds them only until another host has them.
       type: bool
+    draining:
+      description:
+        - How far this host is with letting TCP connections end before it hands over; V(null) if it does not do so.
+      type: dict
+      contains:
+        since:
+          description: For how many seconds it has done so.
+          type: float
+        connections:
+          description: How many connections are left; V(null) while that is not known.
+          type: int
+        left:
+          description: For how many seconds more it waits at most.
+          type: float
     since:
       description: For how many seconds it has been in this state.
       type: float
@@ -115,19 +135,92 @@ vips:
       description: What a person should look at; empty if there is nothing.
       type: str
     rivals:
-      description: Who else was seen to have one of the addresses, each with C(address) and C(mac).
+      description: Who else was seen to have one of the addresses.
       type: list
       elements: dict
+      contains:
+        address:
+          description: The address.
+          type: str
+        mac:
+          description: The MAC address of who says to have it.
+          type: str
+        age:
+          description: How many seconds ago that was heard.
+          type: float
+        count:
+          description: How often that was heard.
+          type: int
     checks:
-      description: The checks that concern it, each with C(name), C(state) and C(detail).
+      description: The checks that concern it.
       type: list
       elements: dict
+      contains:
+        name:
+          description: The name.
+          type: str
+        type:
+          description: What kind of check it is.
+          type: str
+        state:
+          description: V(good), V(failing), or V(unknown) before the first result.
+          type: str
+        since:
+          description: For how many seconds it has been so.
+          type: float
+        detail:
+          description: What the last look found, in words.
+          type: str
+        weight:
+          description: By how much it demotes this host while it fails, or V(fault).
+          type: raw
     preempt:
       description: Whether this host would take the addresses from a less preferred master now.
       type: bool
     refused:
       description: How many advertisements were refused, by reason.
       type: dict
+    sent:
+      description: How many advertisements and goodbyes have left.
+      type: int
+    heard:
+      description: How many advertisements were believed.
+      type: int
+    election:
+      description: What decides about the next takeover; C(carpctl explain) says it in words.
+      type: dict
+      contains:
+        state:
+          description: The state as the daemon itself has it, such as V(LEAVING) or V(FAULTY).
+          type: str
+        obstacle:
+          description: Why the interface cannot be used; empty if it can.
+          type: str
+        causes:
+          description: What demotes this host, in words.
+          type: list
+          elements: str
+        yielding:
+          description: Whether it stepped down and does not take the addresses back until it is asked to.
+          type: bool
+        claiming:
+          description: Whether it takes over at the next advertisement of a worse master, since it was asked to.
+          type: bool
+        preempt:
+          description: Whether its policy lets it take the addresses back from a less preferred master.
+          type: bool
+        stable_for:
+          description: For how many seconds it must have been sound before it does so.
+          type: float
+        sound_for:
+          description: For how many seconds it has been sound.
+          type: float
+        patience:
+          description: How many seconds of silence mean that the master is gone.
+          type: float
+        silence_left:
+          description: How many of them are left; V(null) if nothing is counted, as on a master.
+          type: float
     master:
       description: The master that was heard last, if this host hears one.
       type: dict
@@ -141,15 +234,22 @@ vips:
         advskew:
           description: What it adds to the interval, in 1/256 seconds.
           type: int
+        demotion:
+          description: By how much it ranks itself lower.
+          type: int
         age:
           description: How many seconds ago it was heard.
           type: float
+        mac:
+          description: The MAC address of who said last to have the first address; empty if nobody has.
+          type: str
   sample:
     - name: smtp
       interface: eth1
       vhid: 1
       state: BACKUP
       leaving: false
+      draining: null
       reason: 172.17.0.75 advertises 1+0/256 s, which is better than ours
       since: 42.1
       transitions: 1
@@ -165,13 +265,29 @@ vips:
       checks: []
       preempt: true
       refused: {}
+      sent: 0
+      heard: 42
+      election:
+        state: BACKUP
+        obstacle: ""
+        causes: []
+        yielding: false
+        claiming: false
+        preempt: true
+        stable_for: 0.0
+        sound_for: 42.1
+        patience: 3.078
+        silence_left: 2.678
       master:
         source: 172.17.0.75
         advbase: 1
         advskew: 0
+        demotion: 0
         age: 0.4
+        mac: 02:00:00:00:00:75
 """
 
+import math
 import time
 
 from ansible.module_utils.basic import AnsibleModule
@@ -181,17 +297,21 @@ from ansible_collections.failover.carp.plugins.module_utils.carpd.control import
 POLL = 0.1
 
 
-def is_settled(vips: list[dict]) -> bool:
-    """Tell whether each virtual IP has a master, here or elsewhere."""
-    return all(vip["state"] == "MASTER" or (vip["state"] == "BACKUP" and vip["master"]) for vip in vips)
+def is_settled(vips: list[dict], within: float = math.inf) -> bool:
+    """Tell whether each virtual IP has a master, here or elsewhere; one elsewhere heard ``within`` so many seconds."""
+    return all(
+        vip["state"] == "MASTER" or (vip["state"] == "BACKUP" and bool(vip["master"]) and vip["master"]["age"] < within)
+        for vip in vips
+    )
 
 
-def ask(socket: str, timeout: float, settle: float) -> list[dict]:
-    """Return the state of the virtual IPs, once they have settled or the time for that is over.
+def ask(socket: str, timeout: float, settle: float, afresh: bool = False) -> tuple[list[dict], bool]:
+    """Return the state of the virtual IPs and whether they have settled, once they have or the time for it is over.
 
     Raises ControlError if by then no daemon answers.
     """
-    end = time.monotonic() + settle
+    begin = time.monotonic()
+    end = begin + settle
     while True:
         try:
             vips = request(socket, "status", timeout)
@@ -199,8 +319,9 @@ def ask(socket: str, timeout: float, settle: float) -> list[dict]:
             if time.monotonic() >= end:
                 raise
         else:
-            if is_settled(vips) or time.monotonic() >= end:
-                return vips
+            settled = is_settled(vips, time.monotonic() - begin if afresh else math.inf)
+            if settled or time.monotonic() >= end:
+                return vips, settled
         time.sleep(POLL)
 
 
@@ -211,14 +332,16 @@ def main() -> None:
             "socket": {"type": "path", "default": "/run/carpd/control.sock"},
             "timeout": {"type": "float", "default": 5.0},
             "settle": {"type": "float", "default": 0.0},
+            "afresh": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
     try:
-        vips = ask(module.params["socket"], module.params["timeout"], module.params["settle"])
+        given = module.params
+        vips, settled = ask(given["socket"], given["timeout"], given["settle"], given["afresh"])
     except ControlError as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=False, vips=vips, settled=is_settled(vips))
+    module.exit_json(changed=False, vips=vips, settled=settled)
 
 
 if __name__ == "__main__":

@@ -187,7 +187,7 @@ def control(data: bytes) -> None:
 
 def kernel(data: bytes) -> None:
     """What arrives by netlink."""
-    for kind, _sequence, body in netlink._messages(data):
+    for kind, _sequence, body in netlink.messages(data):
         netlink._notice(kind, body)
 
 

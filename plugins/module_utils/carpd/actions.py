@@ -33,6 +33,26 @@ class Release:
 
 
 @dataclass(frozen=True)
+class HoldBack:
+    """Let no new connection to the addresses begin."""
+
+
+@dataclass(frozen=True)
+class LetIn:
+    """End that."""
+
+
+@dataclass(frozen=True)
+class Count:
+    """Count the connections to the addresses, then call ``counted``."""
+
+
+@dataclass(frozen=True)
+class Reset:
+    """End the connections that the addresses have, or have had, then call ``was_reset``."""
+
+
+@dataclass(frozen=True)
 class Announce:
     """Tell the segment where the addresses are now."""
 
@@ -51,4 +71,4 @@ class Changed:
     reason: str
 
 
-Action = Union[Advertise, Hold, Release, Announce, Ask, Changed]
+Action = Union[Advertise, Hold, Release, HoldBack, LetIn, Count, Reset, Announce, Ask, Changed]

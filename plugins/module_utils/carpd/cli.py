@@ -16,9 +16,10 @@ from .version import VERSION
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
-    from .config import Config
+    from .config import Config, Vip
+    from .packet import Address
 
 DEFAULT_CONFIG = "/etc/carpd/carpd.conf"
 DEFAULT_RUNTIME_DIR = "/run/carpd"
@@ -193,8 +194,27 @@ def _release(config: Config) -> int:
             for there in requests.addresses():
                 if there.leased and (names.get(there.ifindex), there.address.ip) in ours:
                     requests.release(there.ifindex, [there.address])
+            here = {there.address.ip for there in requests.addresses()}
     except OSError as error:
         sys.stderr.write(f"the addresses could not be removed: {error}\n")
+        return 1
+    return _end_sessions([vip for vip in config.vips if vip.reset_sessions], here)
+
+
+def _end_sessions(vips: Sequence[Vip], here: Collection[Address]) -> int:
+    """End the connections of addresses that are not on this host any more: its processes would hold them for long."""
+    from contextlib import closing
+
+    from .sessions import Sessions
+
+    try:
+        with closing(Sessions()) as sessions:
+            for vip in vips:
+                lost = [address.ip for address in vip.addresses if address.ip not in here]
+                if lost:
+                    sessions.destroy(sessions.find(lost, vip.drain_ports, all_left=True))
+    except OSError as error:
+        sys.stderr.write(f"what is left of the addresses' connections could not be ended: {error}\n")
         return 1
     return 0
 

@@ -84,6 +84,9 @@ class Vip:
     paths: tuple[str, ...] = (MULTICAST,)
     routed_peers: bool = False
     virtual_mac: bool = False
+    drain: float = 0.0
+    drain_ports: tuple[int, ...] = ()
+    reset_sessions: bool = False
 
     @property
     def versions(self) -> list[int]:
@@ -191,6 +194,7 @@ def parse_vip(
         return None, problems
     if failback is None:
         failback = Failback(values["preempt"])
+    values.setdefault("reset_sessions", values["drain"] > 0)
     ours = {"password": password, "accept_password": accepted, **failback._asdict()}
     fields = {key: value for key, value in values.items() if key not in _SETTLED}
     return Vip(name=name, **{**fields, **ours}), []

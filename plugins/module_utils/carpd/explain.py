@@ -24,6 +24,7 @@ def explain(status: Status) -> list[str]:
         "INIT": _obstacle,
         "BACKUP": _backup,
         "MASTER": _master,
+        "DRAINING": _draining,
         "LEAVING": _leaving,
         "FAILING": _leaving,
         "FAULTY": _faulty,
@@ -45,6 +46,18 @@ def _ended(_status: Status) -> Iterator[str]:
 def _faulty(status: Status) -> Iterator[str]:
     yield f"This host must not be the master, whoever else is: {status['fault']}."
     yield "It becomes a backup as soon as that has changed. A check with a weight other than fault only demotes."
+
+
+def _draining(status: Status) -> Iterator[str]:
+    draining = status["draining"]
+    yield f"This host is the master, and about to hand over: {status['reason']}."
+    known = "connections" if draining["connections"] is None else f"{draining['connections']} connections"
+    yield (
+        f"It holds new TCP connections back, and waits for {known} to end, {draining['left']:.1f} s at most; then it "
+        "says goodbye."
+    )
+    if status["operator"]:
+        yield f"carpctl promote {status['name']} has it stay."
 
 
 def _leaving(status: Status) -> Iterator[str]:

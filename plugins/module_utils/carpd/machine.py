@@ -13,7 +13,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from .actions import Action, Advertise, Announce, Ask, Changed, Hold, Release
+from .actions import Action, Advertise, Announce, Ask, Changed, Count, Hold, HoldBack, LetIn, Release, Reset
+from .drain import NO_DRAIN, Departure, Drain, Draining
 from .heard import Heard, describe
 from .packet import BOW_OUT, Address, Advertisement
 from .silence import Silence
@@ -42,14 +43,15 @@ REFUSAL_TIME = 30.0
 class Machine:
     """The election of one virtual host.
 
-    Feed it with ``received``, ``event``, ``due`` and ``sent``; after each, perform ``actions()`` in their order and
-    come back by ``next_timer()``. Packets that have already arrived go in before ``due`` is called, so that a host that
-    was late itself does not take a silence for real that never was.
+    Feed it with ``received``, ``event``, ``due``, ``sent``, ``counted`` and ``was_reset``; after each, perform
+    ``actions()`` in their order and come back by ``next_timer()``. Packets that have already arrived go in before
+    ``due`` is called, so that a host that was late itself does not take a silence for real that never was.
     """
 
-    def __init__(self, timing: Timing, failback: Failback, now: float) -> None:
+    def __init__(self, timing: Timing, failback: Failback, now: float, drain: Drain = NO_DRAIN) -> None:
         self.timing = timing
         self.failback = failback
+        self.drain = drain
         self.state = State.INIT
         self.since = now
         self.transitions = 0
@@ -60,6 +62,8 @@ class Machine:
         self.fault = ""  # why this host must not be master, if so
         self._actions: list[Action] = []
         self._silence = Silence()
+        self._draining = Draining()
+        self._holds_back = False  # new connections
         self._clear_timers()
         self._announced = 0
         self._left_at = now  # when our last advertisement really left
@@ -79,8 +83,11 @@ class Machine:
 
     @property
     def demotion(self) -> int:
-        """The sum of all that makes this host a worse master than it is configured to be, 0 to 255."""
-        return self._standing.demotion
+        """The sum of all that makes this host a worse master than it is configured to be, 0 to 255.
+
+        By the operator's will only when it leaves: until then it lets connections end.
+        """
+        return self._standing.unordered if self.state is State.DRAINING else self._standing.demotion
 
     def actions(self) -> list[Action]:
         """Return what is to be done now, and forget it."""
@@ -90,7 +97,7 @@ class Machine:
     def next_timer(self) -> float:
         """Return when ``due`` wants to be called; infinity if never."""
         timers = (self._silence.next_timer, self._advertise_at, self._announce_at, self._hold_until)
-        return min(*timers, self._unheard_at())
+        return min(*timers, self._unheard_at(), self._draining.next_timer())
 
     def received(self, advertisement: Advertisement, source: Address, own: Address | None, now: float) -> None:
         """Take in a peer's advertisement, already authenticated.
@@ -103,7 +110,11 @@ class Machine:
             return
         better = self.master if self.state is State.BACKUP else None
         if event is not Event.SUPERIOR and better and better.is_fresh(now) and source != better.source:
-            return  # among several hosts, one that is leaving, or about to learn of the better master as well
+            # Among several hosts, one that is leaving, or about to learn of the better master as well. If it is not, it
+            # has to be heard again before the silence of the better one has lasted long enough.
+            heard_again = now + advertisement.interval < self._silence.ends_at
+            if event is Event.GOODBYE or heard_again:
+                return
         if event is Event.GOODBYE:
             self.master = None
         elif event is Event.SUPERIOR or not self.state.holds:
@@ -118,8 +129,15 @@ class Machine:
             self.fault = reason if event is Event.FAULT else ""
         elif event is Event.ADDRESS_REFUSED:
             self._refused_at = now
-        self._apply(event, now, reason)
-        if event is Event.UP and self.fault:
+        elif event is Event.HOLD_ENDED and self.state is State.DRAINING:
+            self._leave(now)  # whoever has no patience with a handover has none with what precedes it
+        if event in (Event.FAULT, Event.STEP_DOWN, Event.STOP):
+            self._depart(event, now, reason)
+        else:
+            if event is Event.HEALED:
+                self._stay(Event.FAULT, now, reason)
+            self._apply(event, now, reason)
+        if event in (Event.UP, Event.RESUME) and self.fault:
             self._apply(Event.FAULT, now, self.fault)
 
     def demote(self, demotion: int, doubts: int, now: float) -> None:
@@ -135,7 +153,12 @@ class Machine:
         """Rank last by the operator's will, and as master hand over; without a reason this ends."""
         self._notice_pause(now)
         self.yielding = self.claiming = False
-        if self._standing.retire(reason):
+        differs = self._standing.retire(reason)
+        if reason and self._drains:
+            self._depart(Event.STEP_DOWN, now, reason)
+            return
+        self._stay(Event.STEP_DOWN, now, "the operator wants it to stay")
+        if differs:
             self._demotion_changed(now)
         if reason:
             self._apply(Event.STEP_DOWN, now, reason)
@@ -164,6 +187,29 @@ class Machine:
     def retirement(self) -> str:
         """Why the operator has put this host back, if so."""
         return self._standing.retirement
+
+    def draining(self, now: float) -> dict[str, Any] | None:
+        """Return how far it is with letting connections end, as JSON can carry it, if it does so."""
+        return self._draining.status(self.since, now) if self.state is State.DRAINING else None
+
+    def counted(self, connections: int, now: float) -> None:
+        """Take in how many connections to the addresses there are; without any it goes on."""
+        self._notice_pause(now)
+        if self.state is State.DRAINING:
+            self._draining.counted(connections, now)
+            if not connections:
+                self._leave(now)
+
+    def was_reset(self, now: float) -> None:
+        """Take note that the connections which remained have been ended, as far as that is possible."""
+        self._notice_pause(now)
+        if self.state is State.DRAINING and self._draining.ends_at == math.inf:
+            self._leave(now)
+
+    def cannot_drain(self, now: float) -> None:
+        """Take note that new connections cannot be held back, or not be counted: to wait would help nobody."""
+        self._notice_pause(now)
+        self._draining.cut_short(now)
 
     def answered(self, by_master: bool, now: float) -> None:
         """Take note that another host says to have the addresses, and whether it is surely the master last heard."""
@@ -211,6 +257,16 @@ class Machine:
         """Take over what the ``legacy`` of an earlier program says, before anything happens here."""
         self.transitions, self.yielding = legacy["transitions"], legacy["yielding"]
 
+    def renew(self, now: float) -> None:
+        """Advertise now, and as soon as that has left renew the lease, whatever is left of it."""
+        self._held_at = -math.inf
+        self._advertise(now)
+
+    @property
+    def failing(self) -> bool:
+        """Whether the last advertisements could not be sent."""
+        return self._standing.failing
+
     def due(self, now: float) -> None:
         """Do what the time has come for."""
         self._notice_pause(now)
@@ -220,6 +276,8 @@ class Machine:
         if now >= silence.ends_at:
             heard_nothing = f"no advertisement for {now - silence.since:.3f} s"
             self._apply(self._meaning_of_silence(now), now, silence.cut_short_by or heard_nothing)
+        if self.state is State.DRAINING:
+            self._go_on_draining(now)
         if now >= self._hold_until:
             self._apply(Event.HOLD_ENDED, now, f"no other host took over within {now - self.since:.1f} s")
         if now >= self._advertise_at:
@@ -235,11 +293,11 @@ class Machine:
                 self._hold(now)
         self._standing.sent(ok, now)
 
-    def reconfigure(self, timing: Timing, failback: Failback, now: float) -> None:
+    def reconfigure(self, timing: Timing, failback: Failback, now: float, drain: Drain = NO_DRAIN) -> None:
         """Change timing and policy in place, whatever the state, without giving anything up."""
-        self.timing, self.failback = timing, failback
+        self.timing, self.failback, self.drain = timing, failback, drain
         self._held_at = -math.inf
-        if self.state is State.MASTER:
+        if self.state.advertises:
             self._advertise(now)
             self._announced, self._announce_at = 0, now
         elif self.state is State.BACKUP:
@@ -247,13 +305,17 @@ class Machine:
 
     def _apply(self, event: Event, now: float, reason: str) -> None:
         old = self.state
+        departures: list[Departure] = []
         self.state, reactions = TRANSITIONS[old, event]
         if self.state is not old:
             self._actions.append(Changed(old, self.state, reason))
             self.since, self.reason = now, reason
             self.transitions += 1
-            if not (old.leaves and self.state.leaves):  # whoever leaves has one deadline, whatever comes in between
+            # Whoever leaves has one deadline, whatever comes in between; and whoever is master keeps its beat.
+            if not (old.leaves and self.state.leaves) and not (old.advertises and self.state.advertises):
                 self._clear_timers()
+            if old is State.DRAINING:
+                departures, self._sound_since = self._draining.end(), now
             if old in (State.INIT, State.FAULTY):
                 self._sound_since = now
             if self.state.holds and not old.holds:
@@ -263,6 +325,47 @@ class Machine:
                 self.yielding = self.claiming = False
         for reaction in reactions:
             self._react(reaction, now, reason)
+        if self._holds_back and (self.state is State.MASTER or not self.state.holds):
+            self._holds_back = False
+            self._actions.append(LetIn())
+        for departure in departures:  # however it ended, what it was begun for still counts
+            if departure.event is not event:
+                self._apply(departure.event, now, departure.reason)
+
+    @property
+    def _drains(self) -> bool:
+        """Whether this host lets connections end before it leaves, or does so already."""
+        return self.state is State.DRAINING or (self.state is State.MASTER and self.drain.wanted)
+
+    def _depart(self, event: Event, now: float, reason: str) -> None:
+        """Let connections end if that is wanted, and then give mastership up by this event."""
+        if not self._drains:
+            self._apply(event, now, reason)
+            return
+        if self.state is State.MASTER:
+            self._apply(Event.DRAIN, now, reason)
+        self._draining.leave(event, reason)
+        if event is Event.FAULT:
+            self._draining.cut_short(now)  # a service that is sick makes its clients wait for nothing
+
+    def _stay(self, event: Event, now: float, reason: str) -> None:
+        """Forget what would have been a reason to leave, if it is not too late."""
+        if self.state is State.DRAINING and self._draining.stay(event):
+            self._apply(Event.STAY, now, reason)
+
+    def _leave(self, now: float) -> None:
+        """Do what connections have been waited for."""
+        departure = self._draining.departures[0]
+        self._apply(departure.event, now, departure.reason)
+
+    def _go_on_draining(self, now: float) -> None:
+        draining = self._draining
+        if draining.resets(now) and self.drain.resets:
+            self._actions.append(Reset())
+        elif draining.ends_at == math.inf and (not self.drain.resets or draining.is_over(now)):
+            self._leave(now)
+        elif draining.counts(now):
+            self._actions.append(Count())
 
     def _rank(self, advertisement: Advertisement, source: Address, own: Address | None, now: float) -> Event | None:
         # Below one second our patience follows the master's promise, so that it can never promise too little.
@@ -283,7 +386,13 @@ class Machine:
         return Event.INFERIOR if sicker or self.claiming or self._may_fail_back(now) else Event.TOLERATED
 
     def _may_fail_back(self, now: float) -> bool:
-        return self.failback.preempt and not self.yielding and now - self._sound_since >= self.failback.stable_for
+        """Tell whether this host takes over from one that is no sicker: by rights, which only a sound one has.
+
+        When all hosts get sick one after the other, the addresses stay where the first of these faults has moved them.
+        """
+        if self.demotion or self.yielding or not self.failback.preempt:
+            return False
+        return now - self._sound_since >= self.failback.stable_for
 
     def _rank_if(self, demotion: int) -> tuple[int, int, int]:
         """Return what hosts compare, the lowest first, if this one is demoted so much."""
@@ -303,19 +412,24 @@ class Machine:
         elif reaction is Reaction.ANSWER:
             self._actions.append(self._advertisement())
         elif reaction is Reaction.RESTORE:
-            if self.state is State.MASTER:
-                self._held_at = -math.inf
-                self._advertise(now)  # and when it has left, the lease is renewed: never without
+            if self.state.advertises:
+                self.renew(now)  # never without an advertisement that left
             else:
                 self._hold(now)
             self._announced, self._announce_at = 0, now
         elif reaction is Reaction.BOW_OUT:
             self._actions.append(Advertise(*BOW_OUT))
+        elif reaction is Reaction.DRAIN:
+            self._draining.begin(self.drain.seconds, now)
+            self._holds_back = True
+            self._actions += [HoldBack(), Count()]
         elif reaction is Reaction.HOLD:
             self._hold_until = now + min(HOLD_TIME, self.timing.lease)
             self._advertise_at = now + BOW_OUT_INTERVAL
         elif reaction is Reaction.RELEASE:
             self._actions.append(Release())
+            if self.drain.resets:  # those that were not waited for, or began since
+                self._actions.append(Reset())
         elif reaction is Reaction.LISTEN:
             interval = self._expected_interval()
             self._silence.begin(interval, self.timing.patience(interval, self.demotion), now)
@@ -347,7 +461,7 @@ class Machine:
 
     def _demotion_changed(self, now: float) -> None:
         self._sound_since = now
-        if self.state is State.MASTER:
+        if self.state.advertises:
             self._advertise(now)
         elif self._silence.cut_short_by and self.master and self.master.rank <= self._rank_if(self.demotion):
             self._react(Reaction.LISTEN, now, self.reason)  # it was about to take over, and is the worse one now
@@ -380,7 +494,7 @@ class Machine:
         return Advertise(self.timing.advbase, self.advskew, self.demotion)
 
     def _advertise(self, now: float) -> None:
-        if self.state is State.MASTER:
+        if self.state.advertises:
             self._actions.append(self._advertisement())
             self._advertise_at = self._next_tick(now)
         else:

@@ -77,6 +77,11 @@ def _refused(status: Status) -> Iterator[_Sample]:
         yield {"reason": reason}, count
 
 
+def _draining(status: Status) -> Iterator[_Sample]:
+    if status.get("draining"):
+        yield {}, status["draining"]["connections"] or 0
+
+
 def _heard_from(status: Status) -> Iterator[_Sample]:
     if status["master"]:
         yield {"source": status["master"]["source"]}, status["master"]["age"]
@@ -91,6 +96,7 @@ _FAMILIES = (
     _Family("state", "gauge", "1 for the state of the virtual host, 0 for the others.", _states),
     _Family("state_seconds", "gauge", "For how long it has been in this state.", _one(lambda one: one["since"])),
     _Family("leaving", "gauge", "Whether it is handing over.", _one(lambda one: one["leaving"])),
+    _Family("draining_connections", "gauge", "Connections that a handover waits for.", _draining),
     _Family("transitions_total", "counter", "How often its state has changed.", _one(lambda one: one["transitions"])),
     _Family(
         "advertisements_sent_total", "counter", "Advertisements and goodbyes that left.", _one(lambda one: one["sent"])

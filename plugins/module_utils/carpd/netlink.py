@@ -99,8 +99,8 @@ class Requests:
         for address in addresses:
             # Never preferred where that counts: no IPv6 connection of this host's own shall come from the address.
             preferred = lease if address.version == 4 else 0
-            lifetime = _attribute(_IFA_CACHEINFO, _CACHEINFO.pack(preferred, lease, 0, 0))
-            flags = b"" if routed else _attribute(_IFA_FLAGS, struct.pack("=I", _NO_PREFIX_ROUTE | _flags(address)))
+            lifetime = attribute(_IFA_CACHEINFO, _CACHEINFO.pack(preferred, lease, 0, 0))
+            flags = b"" if routed else attribute(_IFA_FLAGS, struct.pack("=I", _NO_PREFIX_ROUTE | _flags(address)))
             self._ask(_RTM_NEWADDR, _CREATE | _REPLACE, _named(ifindex, address) + lifetime + flags)
 
     def add(self, ifindex: int, addresses: Collection[Interface], lease: int, routed: bool = True) -> None:
@@ -138,15 +138,15 @@ class Requests:
 
         It is down. Raises OSError with the kernel's reason.
         """
-        mode = _attribute(_MACVLAN_MODE, struct.pack("=I", _PRIVATE))
-        kind = _attribute(_INFO_KIND, b"macvlan") + _attribute(_INFO_DATA, mode)
-        wanted = _attribute(_IFLA_IFNAME, name.encode() + b"\0") + _attribute(_IFLA_ADDRESS, mac)
-        wanted += _attribute(_IFLA_LINK, struct.pack("=i", parent)) + _attribute(_IFLA_LINKINFO, kind)
+        mode = attribute(_MACVLAN_MODE, struct.pack("=I", _PRIVATE))
+        kind = attribute(_INFO_KIND, b"macvlan") + attribute(_INFO_DATA, mode)
+        wanted = attribute(_IFLA_IFNAME, name.encode() + b"\0") + attribute(_IFLA_ADDRESS, mac)
+        wanted += attribute(_IFLA_LINK, struct.pack("=i", parent)) + attribute(_IFLA_LINKINFO, kind)
         self._ask(_RTM_NEWLINK, _CREATE | _EXCLUSIVE, _numbered(0) + wanted)
         index = socket.if_nametoindex(name)
-        none = _attribute(_INET6_ADDR_GEN_MODE, bytes([_GENERATE_NONE]))
+        none = attribute(_INET6_ADDR_GEN_MODE, bytes([_GENERATE_NONE]))
         try:
-            self._ask(_RTM_SETLINK, 0, _numbered(index) + _attribute(_IFLA_AF_SPEC, _attribute(socket.AF_INET6, none)))
+            self._ask(_RTM_SETLINK, 0, _numbered(index) + attribute(_IFLA_AF_SPEC, attribute(socket.AF_INET6, none)))
         except OSError as error:
             if error.errno != errno.EAFNOSUPPORT:  # a host without IPv6
                 raise
@@ -154,9 +154,9 @@ class Requests:
 
     def configure(self, ifindex: int, values: Mapping[int, int]) -> None:
         """Set what else is in /proc/sys/net/ipv4/conf, by the numbers of linux/ip.h. Raises OSError."""
-        conf = b"".join(_attribute(key, struct.pack("=I", value)) for key, value in values.items())
-        family = _attribute(socket.AF_INET, _attribute(_INET_CONF, conf))
-        self._ask(_RTM_SETLINK, 0, _numbered(ifindex) + _attribute(_IFLA_AF_SPEC, family))
+        conf = b"".join(attribute(key, struct.pack("=I", value)) for key, value in values.items())
+        family = attribute(socket.AF_INET, attribute(_INET_CONF, conf))
+        self._ask(_RTM_SETLINK, 0, _numbered(ifindex) + attribute(_IFLA_AF_SPEC, family))
 
     def switch(self, ifindex: int, on: bool) -> None:
         """Switch an interface on or off; that it is gone is no failure if it shall be off. Raises OSError."""
@@ -196,9 +196,9 @@ class Requests:
 
     def _converse(self, kind: int, flags: int, payload: bytes) -> Iterator[tuple[int, bytes]]:
         self._sequence += 1
-        self._socket.send(_request(kind, flags, self._sequence, payload))
+        self._socket.send(message(kind, flags, self._sequence, payload))
         while True:
-            for answer, sequence, data in _messages(self._socket.recv(_BUFFER)):
+            for answer, sequence, data in messages(self._socket.recv(_BUFFER)):
                 if sequence != self._sequence:
                     continue
                 if answer == _NLMSG_DONE:
@@ -237,7 +237,7 @@ class Watch:
                     raise
                 yield Missed()
                 continue
-            for kind, _sequence, body in _messages(data):
+            for kind, _sequence, body in messages(data):
                 notice = _notice(kind, body)
                 if notice is not None:
                     yield notice
@@ -299,15 +299,16 @@ def _address(body: bytes) -> AddressThere | None:
 
 def removal(ifindex: int, address: Interface) -> bytes:
     """Return the request that removes an address, for a process that has next to nothing but a socket."""
-    return _request(_RTM_DELADDR, _REQUEST | _ACK, 1, _named(ifindex, address))
+    return message(_RTM_DELADDR, _REQUEST | _ACK, 1, _named(ifindex, address))
 
 
 def switching_off(ifindex: int) -> bytes:
     """Return the request that switches an interface off, as ``removal`` does."""
-    return _request(_RTM_SETLINK, _REQUEST | _ACK, 1, _numbered(ifindex, 0, _IFF_UP))
+    return message(_RTM_SETLINK, _REQUEST | _ACK, 1, _numbered(ifindex, 0, _IFF_UP))
 
 
-def _request(kind: int, flags: int, sequence: int, payload: bytes) -> bytes:
+def message(kind: int, flags: int, sequence: int, payload: bytes) -> bytes:
+    """Return a netlink message (netlink(7))."""
     return _NLMSG.pack(_NLMSG.size + len(payload), kind, flags, sequence, 0) + payload
 
 
@@ -326,10 +327,11 @@ def _named(ifindex: int, address: Interface) -> bytes:
         head = _IFADDRMSG.pack(socket.AF_INET, prefix, 0, 0, ifindex)
     else:
         head = _IFADDRMSG.pack(socket.AF_INET6, prefix, _NO_DAD, 0, ifindex)
-    return head + _attribute(_IFA_LOCAL, packed) + _attribute(_IFA_ADDRESS, packed)
+    return head + attribute(_IFA_LOCAL, packed) + attribute(_IFA_ADDRESS, packed)
 
 
-def _attribute(kind: int, value: bytes) -> bytes:
+def attribute(kind: int, value: bytes) -> bytes:
+    """Return an attribute of a message, with what fills it up to a multiple of four bytes."""
     return _ATTRIBUTE.pack(_ATTRIBUTE.size + len(value), kind) + value + b"\0" * (-len(value) % 4)
 
 
@@ -342,7 +344,7 @@ def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
         data = data[length + -length % 4 :]
 
 
-def _messages(data: bytes) -> Iterator[tuple[int, int, bytes]]:
+def messages(data: bytes) -> Iterator[tuple[int, int, bytes]]:
     """Yield type, sequence number and body of each message in a datagram."""
     while len(data) >= _NLMSG.size:
         length, kind, _flags, sequence, _port = _NLMSG.unpack_from(data)

@@ -18,6 +18,8 @@ Status = Mapping[str, Any]
 def paragraph(one: Status) -> str:
     """Say how one virtual host is."""
     state = f"{one['state']}, handing over" if one["leaving"] else one["state"]
+    if one.get("draining"):
+        state = f"{state}, draining ({_connections(one['draining'])})"
     lines = [
         f"{one['name']}: {state} for {duration(one['since'])}: {one['reason']}",
         f"    {', '.join(one['addresses'])} on {one['interface']}, vhid {one['vhid']}, "
@@ -30,6 +32,13 @@ def paragraph(one: Status) -> str:
         refused = ", ".join(f"{count} by {reason}" for reason, count in sorted(one["refused"].items()))
         lines.append(f"    advertisements refused: {refused}")
     return "\n".join(lines)
+
+
+def _connections(draining: Mapping[str, Any]) -> str:
+    """Say how many connections are waited for, and how long at most."""
+    count = draining["connections"]
+    text = "connections not counted yet" if count is None else f"{count} connection{'' if count == 1 else 's'}"
+    return f"{text}, {draining['left']:.1f} s left"
 
 
 def happening(event: Mapping[str, Any]) -> str:

@@ -34,9 +34,13 @@ class Standing:
     @property
     def demotion(self) -> int:
         """By how much this host ranks lower than it is configured to, 0 to 255."""
-        sending = SEND_ERROR_DEMOTION if self.impaired else 0
         retirement = RETIREMENT_DEMOTION if self.retirement else 0
-        return min(MOST_DEMOTION, self._checks + sending + retirement)
+        return min(MOST_DEMOTION, self.unordered + retirement)
+
+    @property
+    def unordered(self) -> int:
+        """The same but for the operator's wish, 0 to 255."""
+        return min(MOST_DEMOTION, self._checks + (SEND_ERROR_DEMOTION if self.impaired else 0))
 
     @property
     def feared(self) -> int:

@@ -8,7 +8,8 @@ the table is complete, so that no event can surprise a state. What the reactions
 
 Sources: UCarp src/carp.c packethandler and carp_master_down, OpenBSD ip_carp.c carp_proto_input_c, FreeBSD ip_carp.c
 carp_input_c. They agree on INIT, BACKUP and MASTER. The others are ours. In LEAVING, FAILING and CLOSING a master that
-has said goodbye keeps the addresses until its successor is heard, so that a planned move loses no packet.
+has said goodbye keeps the addresses until its successor is heard, so that a planned move loses no packet. In DRAINING
+it has not said so yet: it is the master, and lets connections end.
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ from typing import NamedTuple
 
 
 class State(Enum):
-    """Where a virtual host stands. Only MASTER and those that are leaving hold the addresses."""
+    """Where a virtual host stands. Only masters and those that are leaving hold the addresses."""
 
     INIT = "INIT"  # the interface cannot be used
     BACKUP = "BACKUP"  # another host is master, or we wait to find out
     MASTER = "MASTER"
+    DRAINING = "DRAINING"  # the same, but about to leave: holds new connections back until those that run have ended
     LEAVING = "LEAVING"  # said goodbye, holds the addresses until the successor is heard, then goes on as BACKUP
     FAILING = "FAILING"  # the same, then goes on as FAULTY; also if no successor is heard
     FAULTY = "FAULTY"  # the interface can be used, but a check says that this host must not be master
@@ -32,7 +34,12 @@ class State(Enum):
     @property
     def holds(self) -> bool:
         """Whether the addresses are here."""
-        return self is State.MASTER or self.leaves
+        return self.advertises or self.leaves
+
+    @property
+    def advertises(self) -> bool:
+        """Whether this host is the master to all others."""
+        return self in (State.MASTER, State.DRAINING)
 
     @property
     def leaves(self) -> bool:
@@ -58,6 +65,8 @@ class Event(Enum):
     HOLD_ENDED = "hold ended"  # no successor was heard in time
     FAULT = "fault"  # a check says that this host must not be master
     HEALED = "healed"  # and none says so any more
+    DRAIN = "drain"  # a master is about to leave, and lets connections end first
+    STAY = "stay"  # the reason to leave is gone before it was done
     STEP_DOWN = "step down"  # the operator wants another host to be master
     STOP = "stop"  # the daemon ends, or the virtual host left its configuration
 
@@ -70,6 +79,7 @@ class Reaction(Enum):
     ANSWER = "answer"  # advertise a last time: the better host shall know that there were two, and announce itself
     RESTORE = "restore"  # add the addresses again and announce them
     BOW_OUT = "bow out"  # tell the peers to take over at once
+    DRAIN = "drain"  # hold new connections back, and wait a bounded time for those that run
     HOLD = "hold"  # keep the addresses for a bounded time
     RELEASE = "release"  # remove the addresses
     LISTEN = "listen"  # begin to count the silence
@@ -93,14 +103,14 @@ def _rows(state: State, **outcomes: Transition) -> dict[tuple[State, Event], Tra
     return {(state, event): outcomes.get(event.name, Transition(state)) for event in Event}
 
 
-_INIT, _BACKUP, _MASTER, _LEAVING, _FAILING, _FAULTY, _CLOSING, _ENDED = State
+_INIT, _BACKUP, _MASTER, _DRAINING, _LEAVING, _FAILING, _FAULTY, _CLOSING, _ENDED = State
 _LISTEN, _CLAIM, _RELEASE, _BOW_OUT = Reaction.LISTEN, Reaction.CLAIM, Reaction.RELEASE, Reaction.BOW_OUT
 
 TRANSITIONS: dict[tuple[State, Event], Transition] = {
     **_rows(
         _INIT,
         UP=Transition(_BACKUP, (_LISTEN,)),
-        RESUME=Transition(_MASTER, (_CLAIM,)),
+        RESUME=Transition(_MASTER, (Reaction.RESTORE,)),
         STEP_DOWN=Transition(_INIT, (Reaction.YIELD,)),
         STOP=Transition(_ENDED),
     ),
@@ -127,6 +137,22 @@ TRANSITIONS: dict[tuple[State, Event], Transition] = {
         UNHEARD=Transition(_BACKUP, (_RELEASE, _LISTEN)),
         ADDRESS_LOST=Transition(_MASTER, (Reaction.RESTORE,)),
         ADDRESS_REFUSED=Transition(_BACKUP, (_BOW_OUT, _RELEASE, Reaction.YIELD, _LISTEN)),
+        DRAIN=Transition(_DRAINING, (Reaction.DRAIN,)),
+        FAULT=Transition(_FAILING, (_BOW_OUT, Reaction.HOLD)),
+        STEP_DOWN=Transition(_LEAVING, (_BOW_OUT, Reaction.HOLD, Reaction.YIELD)),
+        STOP=Transition(_CLOSING, (_BOW_OUT, Reaction.HOLD)),
+    ),
+    **_rows(
+        _DRAINING,
+        DOWN=Transition(_INIT, (_BOW_OUT, _RELEASE)),
+        SUPERIOR=Transition(_BACKUP, (Reaction.ANSWER, _RELEASE, _LISTEN)),
+        INFERIOR=Transition(_DRAINING, (Reaction.REASSERT,)),
+        TOLERATED=Transition(_DRAINING, (Reaction.REASSERT,)),
+        GOODBYE=Transition(_DRAINING, (Reaction.REASSERT,)),
+        UNHEARD=Transition(_BACKUP, (_RELEASE, _LISTEN)),
+        ADDRESS_LOST=Transition(_DRAINING, (Reaction.RESTORE,)),
+        ADDRESS_REFUSED=Transition(_BACKUP, (_BOW_OUT, _RELEASE, Reaction.YIELD, _LISTEN)),
+        STAY=Transition(_MASTER),
         FAULT=Transition(_FAILING, (_BOW_OUT, Reaction.HOLD)),
         STEP_DOWN=Transition(_LEAVING, (_BOW_OUT, Reaction.HOLD, Reaction.YIELD)),
         STOP=Transition(_CLOSING, (_BOW_OUT, Reaction.HOLD)),
@@ -140,6 +166,7 @@ TRANSITIONS: dict[tuple[State, Event], Transition] = {
         UNHEARD=Transition(_BACKUP, (_RELEASE, _LISTEN)),
         ADDRESS_LOST=Transition(_LEAVING, (Reaction.RESTORE,)),
         ADDRESS_REFUSED=Transition(_BACKUP, (_RELEASE, _LISTEN)),
+        STEP_DOWN=Transition(_LEAVING, (Reaction.YIELD,)),
         HOLD_ENDED=Transition(_MASTER, (_CLAIM,)),
         FAULT=Transition(_FAILING),
         STOP=Transition(_CLOSING, (_BOW_OUT,)),

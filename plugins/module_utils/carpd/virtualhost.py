@@ -12,8 +12,9 @@ from ipaddress import IPv4Address
 from threading import Thread
 from typing import Any
 
-from .actions import Action, Advertise, Announce, Changed, Hold, Release
+from .actions import Action, Advertise, Announce, Ask, Changed, Count, Hold, HoldBack, LetIn, Release, Reset
 from .config import Vip
+from .connections import Connections
 from .guard import Guard, Turns
 from .homes import switch_off, virtual_mac_of
 from .neighbours import Neighbour
@@ -21,7 +22,7 @@ from .netlink import Link, Requests
 from .news import ALARM, DEMOTION, STATE, News, nobody
 from .options import Interface
 from .packet import Address, Datagram
-from .paths import MULTICAST, Copy, copies
+from .paths import MULTICAST, UNICAST, Copy, copies
 from .recorder import forget
 from .rivals import Claim, Rivals
 from .speaker import Speaker
@@ -61,6 +62,7 @@ class VirtualHost:
         guard: Guard,
         sequence: int,
         clock: Callable[[], float],
+        connections: Connections,
         tell: Callable[[News], None] = nobody,
         note: Callable[..., None] = forget,
     ) -> None:
@@ -70,6 +72,7 @@ class VirtualHost:
         self._masters_mac = b""  # that the last master's advertisements came from
         self._sign_anew_at = 0  # the sequence number at which the guard's goodbye gets old
         self._clock = clock
+        self._connections = connections
         self._tell = tell
         self._note = note
         self.sent = self.heard = 0  # advertisements
@@ -163,6 +166,8 @@ class VirtualHost:
             self._note("heard", self.vip.name, datagram.source, datagram.payload, refused)
         if refused:
             self._complain(refused, datagram.source)
+        elif datagram.is_testimony:
+            self._weigh()
         elif self._machine.master is not None and self._machine.master.source == datagram.source:
             self._masters_mac = datagram.mac
         self._perform()
@@ -193,6 +198,7 @@ class VirtualHost:
         self._machine.due(self._clock())
         self._perform()
         self._watch_rivals()
+        self._testify()
         self._plan()
 
     def reconfigure(self, vip: Vip) -> None:
@@ -209,11 +215,35 @@ class VirtualHost:
         if verdict == self._verdict:
             return
         self._verdict, now = verdict, self._clock()
-        self._machine.demote(verdict.demotion, verdict.doubts, now)
+        self._weigh()
         if verdict.fault != self._machine.fault:
             # Also when only the reason has changed, which a person may read.
             event = Event.FAULT if verdict.fault else Event.HEALED
             self._machine.event(event, now, verdict.fault or "the checks are good again")
+        self._perform()
+
+    def _weigh(self) -> None:
+        """Have what the checks and the peers say decide about the rank, and about what the peers are told."""
+        verdict, testimony, now = self._verdict, self._speaker.testimony, self._clock()
+        self._machine.demote(verdict.demotion + testimony.demotion(now), verdict.doubts, now)
+        sound = not (self._machine.demotion or verdict.doubts or verdict.fault)
+        testimony.judge(verdict.views, sound, now)
+
+    def _testify(self) -> None:
+        """Tell peers that their service cannot be reached from here."""
+        testimony = self._speaker.testimony
+        if testimony.next_timer() > self._clock():
+            return
+        accused = testimony.due(self._clock())
+        self._weigh()
+        for peer in accused:
+            packet = self._speaker.testify(peer)
+            if packet is not None and peer.version in self.wires:
+                self._note("testify", self.vip.name, peer)
+                try:
+                    self.wires[peer.version].send(Copy(packet, UNICAST))
+                except OSError as error:
+                    self._complain("send to a peer", error.strerror)
         self._perform()
 
     def release(self) -> None:
@@ -242,11 +272,18 @@ class VirtualHost:
         return self._machine.timing.lease
 
     def turns(self, seconds: float) -> Turns | None:
-        """Renew the lease, and return what is to be advertised for so many seconds; None if this is no master."""
+        """Renew the lease, and return what is to be advertised for so many seconds; None if this is no master.
+
+        Raises OSError when nothing can be sent: then the lease must end, and nobody can stand in.
+        """
+        machine = self._machine
+        if self.state is State.MASTER:
+            machine.renew(self._clock())
+            self._perform()
         if self.state is not State.MASTER or self._link is None:
             return None
-        self._hold(self._link, self.lease)
-        machine = self._machine
+        if machine.failing:
+            raise OSError(f"{self.vip.name} cannot send advertisements")
         interval = machine.timing.interval(machine.advskew)
         rank = (machine.timing.advbase, machine.advskew, machine.demotion)
         turns = [self._copies(self._speaker.packets(*rank)) for _turn in range(math.ceil(seconds / interval))]
@@ -291,6 +328,7 @@ class VirtualHost:
             "vhid": vip.vhid,
             "state": _SHOWN.get(machine.state, machine.state.value),
             "leaving": machine.state.leaves,
+            "draining": machine.draining(now),
             "addresses": [str(address) for address in vip.addresses],
             "advbase": vip.advbase,
             "advskew": vip.advskew,
@@ -345,6 +383,9 @@ class VirtualHost:
     def _causes(self) -> list[str]:
         causes = [self._machine.retirement] if self._machine.retirement else []
         causes += [self._verdict.reason] if self._verdict.demotion else []
+        witnesses = self._speaker.testimony.witnesses(self._clock())
+        if witnesses:
+            causes.append(f"{' and '.join(map(str, witnesses))} cannot use the service here")
         if self._machine.impaired:
             causes.append("advertisements could not be sent")
         return causes
@@ -362,22 +403,26 @@ class VirtualHost:
 
     def _plan(self) -> None:
         """Note when there is something to do: the loop asks each of many virtual hosts in every turn."""
-        self._next_timer = min(self._machine.next_timer(), self._rivals.next_timer())
+        timers = (self._machine.next_timer(), self._rivals.next_timer(), self._speaker.testimony.next_timer())
+        self._next_timer = min(timers)
 
     def _tell_demotion(self) -> None:
         old, self._told_demotion = self._told_demotion, self._machine.demotion
         if old != self._told_demotion:
             self._tell(News(DEMOTION, self.vip.name, str(old), str(self._told_demotion), self._demoted_by()))
+            self._weigh()  # for who is demoted testifies against nobody
 
     def _act(self, action: Action) -> None:
         if isinstance(action, Changed):
             _log.info("%s: %s -> %s: %s", self.vip.name, action.old.value, action.new.value, action.reason)
-            if action.new is State.MASTER:
+            if action.new is State.MASTER and not action.old.advertises:
                 addresses = [address.ip for address in self.vip.addresses]
                 self._rivals.took_over(addresses, self._clock(), patiently=self.vip.virtual_mac)
-            elif action.old is State.MASTER:
+            elif action.old.advertises and not action.new.advertises:
                 self._rivals.gave_up()
             self._tell(News(STATE, self.vip.name, action.old.value, action.new.value, action.reason))
+        elif isinstance(action, (HoldBack, LetIn, Count, Reset)):
+            self._act_on_connections(action)
         elif self._link is None:
             return
         elif isinstance(action, Advertise):
@@ -394,8 +439,32 @@ class VirtualHost:
         elif isinstance(action, Announce):
             self._note("announce", self.vip.name)
             self._announce()
-        else:
+        elif isinstance(action, Ask):
             self._probe(address.ip for address in self.vip.addresses)
+
+    def _act_on_connections(self, action: HoldBack | LetIn | Count | Reset) -> None:
+        self._note("connections:", self.vip.name, type(action).__name__)
+        if isinstance(action, HoldBack):
+            self._connections.hold_back(self.vip, self._cannot_drain)
+        elif isinstance(action, LetIn):
+            self._connections.let_in(self.vip)
+        elif isinstance(action, Count):
+            self._connections.count(self.vip, self._counted, self._cannot_drain)
+        else:
+            self._connections.reset(self.vip, self._was_reset, lost=not self.state.holds)
+
+    def _counted(self, connections: int) -> None:
+        self._note("connections:", self.vip.name, connections)
+        self._machine.counted(connections, self._clock())
+        self._perform()
+
+    def _was_reset(self) -> None:
+        self._machine.was_reset(self._clock())
+        self._perform()
+
+    def _cannot_drain(self) -> None:
+        self._machine.cannot_drain(self._clock())
+        self._perform()
 
     def _send(self, action: Advertise) -> bool:
         """Send by every path and IP version; one that leaves is enough to be heard."""

@@ -70,8 +70,14 @@ class Outcome:
             return
         self.statuses[name] = event["status"]
         self._look(name, took)
-        if name not in self.took and (event.get("old"), event.get("new")) == ("LEAVING", "MASTER"):
+        if name not in self.took and event.get("new") == "MASTER" and event.get("old") in ("LEAVING", "DRAINING"):
             self.failed[name] = event["reason"]
+
+    @property
+    def patience(self) -> float:
+        """For how many seconds more connections may be waited for, before what was ordered can begin."""
+        drains = [self.statuses[name].get("draining") for name in self.statuses.keys() - self.took.keys()]
+        return max((float(drain["left"]) for drain in drains if drain), default=0.0)
 
     def over(self, waited: float) -> None:
         """Take note that the time is over."""
@@ -90,16 +96,19 @@ class Outcome:
 def order(path: str, verb: str, reached: Callable[[Status], bool], wait: float, **arguments: Any) -> Outcome:
     """Give the order, and wait so many seconds at most until ``reached`` is true of each virtual host.
 
-    Raises ControlError.
+    For how long connections are drained before does not count. Raises ControlError.
     """
     with Conversation(path, "watch") as watch:
         outcome = Outcome(reached, watch.answer)
         begun = time.monotonic()
         outcome.ordered(request(path, verb, **arguments))
+        deadline = begun + wait
         while not outcome.complete:
-            event = watch.next(begun + wait)
+            event = watch.next(deadline)
             if event is None:
                 outcome.over(wait)
                 break
             outcome.happened(event, time.monotonic() - begun)
+            if outcome.patience:
+                deadline = max(deadline, time.monotonic() + outcome.patience + wait)
     return outcome

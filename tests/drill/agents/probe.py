@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Agent on the client: ping an address a hundred times a second and tell when answers stay away.
 
-Usage: ``probe.py ADDRESS``.
+Usage: ``probe.py ADDRESS [SECONDS]``, with another time between two pings.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from agent import emit, listen
 
 INTERVAL = 0.01
 # Longer without an answer than two lost ones take is reported.
-GAP = 3.5 * INTERVAL
+GAP = 3.5
 # As `ping -D` prints it: [1763812801.123456] 64 bytes from 192.0.2.1: icmp_seq=3 ttl=64 time=0.05 ms
 ANSWER = re.compile(r"\[(?P<at>[\d.]+)\] \d+ bytes from .* icmp_seq=(?P<number>\d+) ")
 
@@ -26,23 +26,31 @@ ANSWER = re.compile(r"\[(?P<at>[\d.]+)\] \d+ bytes from .* icmp_seq=(?P<number>\
 class Gaps:
     """Finds the holes in a stream of answers."""
 
-    def __init__(self) -> None:
-        self.answers = 0
+    def __init__(self, interval: float) -> None:
+        self.answers = self.lost = 0
+        self._gap = GAP * interval
         self._last: float | None = None
+        self._number = 0
 
-    def answer(self, at: float) -> None:
+    def answer(self, at: float, number: int) -> None:
         """Take in an answer; the end of a gap is reported with it."""
+        ahead = number - self._number & 0xFFFF  # ping's numbers begin anew after 65535
+        if self._last is None or ahead < 0x8000:
+            self.lost += max(0, ahead - 1) if self._last is not None else 0
+            self._number = number
+        else:
+            self.lost -= 1  # it was only late
         if self._last is None:
             emit("answer", at)
-        elif at - self._last > GAP:
+        elif at - self._last > self._gap:
             emit("gap", at, start=self._last, end=at)
         self._last = at
         self.answers += 1
 
 
-def main(address: str) -> None:
+def main(address: str, interval: str = str(INTERVAL)) -> None:
     """Ping until the driver says stop or is gone."""
-    ping = subprocess.Popen(["ping", "-n", "-D", "-i", str(INTERVAL), address], stdout=subprocess.PIPE, text=True)
+    ping = subprocess.Popen(["ping", "-n", "-D", "-i", interval, address], stdout=subprocess.PIPE, text=True)
     assert ping.stdout is not None
 
     def gone() -> None:
@@ -52,12 +60,12 @@ def main(address: str) -> None:
     listen(stop=ping.terminate, gone=gone)
     # ping knows the time of day only.
     offset = time.monotonic() - time.time()
-    gaps = Gaps()
+    gaps = Gaps(float(interval))
     for line in ping.stdout:
         found = ANSWER.match(line)
         if found:
-            gaps.answer(float(found["at"]) + offset)
-    emit("finished", answers=gaps.answers)
+            gaps.answer(float(found["at"]) + offset, int(found["number"]))
+    emit("finished", answers=gaps.answers, lost=gaps.lost)
 
 
 if __name__ == "__main__":

@@ -33,7 +33,8 @@ class Daemon(abc.ABC):
         self._process = self._launch()
 
     @abc.abstractmethod
-    def _launch(self) -> Process: ...
+    def _launch(self) -> Process:
+        """Start it; return when it is at work."""
 
     @property
     def process(self) -> Process:

@@ -28,7 +28,8 @@ HISTORY = 400
 
 
 class HasFileno(Protocol):
-    def fileno(self) -> int: ...
+    def fileno(self) -> int:
+        """The number of the file descriptor."""
 
 
 class WaitError(AssertionError):

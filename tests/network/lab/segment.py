@@ -140,8 +140,8 @@ class Lab:
         return NETWORK6.format(VIRTUAL + number)
 
     def spawn(self, host: str, argv: Sequence[str], env: dict[str, str] | None = None) -> Process:
-        """Start a process on a host; the lab ends it at the latest when it is closed."""
-        process = Process(self.recorder, self.hosts[host], argv, env)
+        """Start a process on a host or the client; the lab ends it at the latest when it is closed."""
+        process = Process(self.recorder, self.client if host == CLIENT else self.hosts[host], argv, env)
         self._processes.append(process)
         self.recorder.note(time.monotonic(), host, f"process {process.pid} started: {' '.join(argv)}")
         return process

@@ -75,11 +75,11 @@ def test_watch_reports_the_carrier(events: Events) -> None:
 
 
 def test_probe_reports_gaps_and_counts_answers(events: Events) -> None:
-    gaps = probe.Gaps()
-    for at in (1.0, 1.01, 1.02, 4.02, 4.03):
-        gaps.answer(at)
+    gaps = probe.Gaps(0.01)
+    for at, number in ((1.0, 65533), (1.01, 65534), (1.02, 0), (4.02, 3), (4.03, 2)):
+        gaps.answer(at, number)
     assert events() == [{"kind": "answer", "at": 1.0}, {"kind": "gap", "at": 4.02, "start": 1.02, "end": 4.02}]
-    assert gaps.answers == 5
+    assert (gaps.answers, gaps.lost) == (5, 2)
 
 
 @pytest.mark.parametrize(

@@ -259,6 +259,7 @@ class TestRun:
             "vhid": 1,
             "state": "INIT",
             "leaving": False,
+            "draining": None,
             "addresses": ["192.0.2.74/24"],
             "advbase": 1,
             "advskew": 0,

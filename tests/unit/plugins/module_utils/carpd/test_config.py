@@ -763,6 +763,9 @@ WRONG = {
     "group": st.sampled_from(["a b", "-a", "a/b"]),
     "known_peers": st.sampled_from(["eth1", "10.0.0.1/8", "10.0.0.1 ucarp", "10.0.0.1 any 255", "10.0.0.1, 10.0.0.1"]),
     "accept_password": st.text(st.sampled_from("QXZ"), min_size=20, max_size=40),
+    "drain": st.sampled_from(["-1", "3601", "1 s", "yes"]),
+    "drain_ports": st.sampled_from(["0", "65536", "25, 25", "smtp", "25:26"]),
+    "reset_sessions": st.sampled_from(["maybe", "2"]),
     "accept_addresses": st.sampled_from(["10.0.0.1", "10.0.0.1/40", "10.0.0.0/8"]),
     **dict.fromkeys(("on_master", "on_backup", "on_fault"), st.sampled_from(["'x", '"', "x \\"])),
     **dict.fromkeys(("up_script", "down_script"), st.sampled_from(["vip-up", "./x", "~/x"])),
@@ -945,13 +948,14 @@ def test_hooks() -> None:
 
 
 def test_known_peers() -> None:
-    text = "172.17.0.75 carpd 0, 172.17.0.76 any 20,fe80::1"
+    text = "172.17.0.75 carpd 0, 172.17.0.76 any 20,fe80::1, fe80::2 carpd"
     vip, wrong = parse_vip("smtp", {**SMTP, "password": "sesame", "known_peers": text}, "here")
     assert wrong == [] and vip is not None
     assert [(str(peer.address), peer.ours, peer.advskew) for peer in vip.known_peers] == [
         ("172.17.0.75", True, 0),
         ("172.17.0.76", False, 20),
         ("fe80::1", False, 0),
+        ("fe80::2", True, None),
     ]
 
 

@@ -23,6 +23,7 @@ def status(state: State, election: dict[str, Any] | None = None, **changed: Any)
         "name": "smtp",
         "state": shown,
         "leaving": state.leaves,
+        "draining": {"since": 1.0, "connections": 8, "left": 29.0} if state is State.DRAINING else None,
         "advbase": 1,
         "advskew": 0,
         "demotion": 0,

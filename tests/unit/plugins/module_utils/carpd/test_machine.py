@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from ipaddress import IPv4Address
+from typing import Any
 
 import pytest
 from ansible_collections.failover.carp.plugins.module_utils.carpd.actions import (
@@ -14,8 +15,18 @@ from ansible_collections.failover.carp.plugins.module_utils.carpd.actions import
     Announce,
     Ask,
     Changed,
+    Count,
     Hold,
+    HoldBack,
+    LetIn,
     Release,
+    Reset,
+)
+from ansible_collections.failover.carp.plugins.module_utils.carpd.drain import (
+    ANSWER_TIME,
+    COUNT_INTERVAL,
+    NO_DRAIN,
+    Drain,
 )
 from ansible_collections.failover.carp.plugins.module_utils.carpd.machine import (
     HOLD_TIME,
@@ -48,9 +59,10 @@ class Host:
         preempt: bool = True,
         dead_ratio: int = 3,
         stable_for: float = 0.0,
+        drain: Drain = NO_DRAIN,
     ) -> None:
         self.now = 1000.0
-        self.machine = Machine(Timing(advbase, advskew, dead_ratio), Failback(preempt, stable_for), self.now)
+        self.machine = Machine(Timing(advbase, advskew, dead_ratio), Failback(preempt, stable_for), self.now, drain)
         self.sending_works = True
 
     def perform(self) -> list[object]:
@@ -95,13 +107,13 @@ class Host:
         return self.perform()
 
     @classmethod
-    def backup(cls, **options: int) -> Host:
+    def backup(cls, **options: Any) -> Host:
         host = cls(**options)
         host.event(Event.UP)
         return host
 
     @classmethod
-    def master(cls, **options: int) -> Host:
+    def master(cls, **options: Any) -> Host:
         host = cls.backup(**options)
         while host.machine.state is State.BACKUP:
             host.wait(host.machine.next_timer() - host.now)
@@ -839,9 +851,56 @@ def test_but_a_goodbye_counts_all_the_same() -> None:
 def test_the_next_program_goes_on_as_master() -> None:
     host, successor = Host.master(advskew=0), Host(advskew=0)
     successor.machine.inherit(host.machine.legacy())
-    assert successor.event(Event.RESUME) == [Hold(2), Announce(), Advertise(1, 0)]
+    assert successor.event(Event.RESUME) == [Advertise(1, 0), Hold(2)]
+    assert successor.wait(0.0) == [Announce()]
     assert successor.machine.state is State.MASTER
     assert successor.machine.transitions == host.machine.transitions + 1
+
+
+def test_but_its_lease_is_not_renewed_without_an_advertisement() -> None:
+    host, successor = Host.master(advskew=0), Host(advskew=0)
+    successor.machine.inherit(host.machine.legacy())
+    successor.sending_works = False
+    assert Hold(2) not in successor.event(Event.RESUME)
+
+
+def test_before_the_program_is_replaced_the_lease_is_renewed_by_an_advertisement_that_left() -> None:
+    host = Host.master(advskew=0)
+    host.machine.renew(host.now)
+    assert host.perform() == [Advertise(1, 0), Hold(2)]
+    assert not host.machine.failing
+    host.sending_works = False
+    host.machine.renew(host.now)
+    assert host.perform() == [Advertise(1, 0)]
+    assert host.machine.failing
+
+
+def test_a_fault_that_is_known_before_it_resumes_counts() -> None:
+    host = Host(advskew=0)
+    host.event(Event.FAULT)
+    host.event(Event.RESUME)
+    assert host.machine.state is State.FAILING
+
+
+def test_a_worse_master_that_stays_is_no_silence_though_a_better_one_was_heard() -> None:
+    host = Host.backup(advskew=254, dead_ratio=2, preempt=False)
+    host.hear(1, 240)
+    for _second in range(4):
+        host.wait(0.95)
+        host.hear(1, 255, source=HIGHER)
+    assert host.machine.state is State.BACKUP
+
+
+def test_stepping_down_counts_while_it_leaves_for_another_reason() -> None:
+    host = Host.master(advskew=0)
+    host.event(Event.FAULT)
+    host.event(Event.HEALED)
+    assert host.machine.state is State.LEAVING
+    host.event(Event.STEP_DOWN)
+    host.hear(1, 100)
+    host.hear(1, 100)
+    host.wait(1.0)
+    assert host.machine.state is State.BACKUP
 
 
 def test_and_still_yields_to_whom_the_last_one_did() -> None:
@@ -941,3 +1000,218 @@ def test_a_forged_promise_of_no_pause_at_all_keeps_nobody_busy() -> None:
     host.hear(0, 0)
     assert host.machine.master is not None and host.machine.master.interval == 1 / 256
     assert host.wait(0.02).count(Ask()) <= 6
+
+
+def leave(host: Host, way: str) -> list[object]:
+    """Ask a master to hand over, in one of the ways that are planned."""
+    if way == "retire":
+        host.machine.retire(host.now, "asked to")
+        return host.perform()
+    return host.event({"step down": Event.STEP_DOWN, "stop": Event.STOP}[way])
+
+
+AFTER = {"retire": State.LEAVING, "step down": State.LEAVING, "stop": State.CLOSING}
+DRAINED = Drain(10, resets=True)
+
+
+class TestDraining:
+    @pytest.mark.parametrize("way", AFTER)
+    def test_it_is_the_master_until_no_connection_is_left(self, way: str) -> None:
+        host = Host.master(drain=DRAINED)
+        host.wait(5.1)  # until it has announced itself often enough
+        assert leave(host, way) == [HoldBack(), Count()]
+        assert host.machine.state is State.DRAINING
+        assert host.machine.draining(host.now) == {"since": 0.0, "connections": None, "left": 10.0}
+        for connections in (3, 1):
+            host.machine.counted(connections, host.now)
+            assert host.perform() == []
+            assert host.wait(COUNT_INTERVAL) == [Count()]
+        assert host.machine.draining(host.now) == {"since": 0.04, "connections": 1, "left": 9.96}
+        host.machine.counted(0, host.now)
+        assert host.perform()[0] == Advertise(255, 255)
+        assert host.machine.state is AFTER[way]
+        assert host.machine.draining(host.now) is None
+        assert host.hear(1, 50) == [Release(), Reset(), LetIn()]
+
+    @pytest.mark.parametrize("way", AFTER)
+    def test_it_goes_on_as_master_to_the_others_meanwhile(self, way: str) -> None:
+        """At the same beat, with its lease renewed, and not yet demoted."""
+        host = Host.master(drain=Drain(5, resets=True), advskew=128)
+        host.wait(0.25)
+        leave(host, way)
+        assert host.machine.demotion == 0
+        host.machine.counted(1, host.now)
+        done = [action for action in host.wait(4.5) if not isinstance(action, (Count, Announce))]
+        assert done == [Advertise(1, 128), Hold(2)] * 3
+        assert host.hear(1, 200) + host.wait(0.0) == [Advertise(1, 128), Announce()]
+        assert host.machine.state is State.DRAINING
+
+    def test_what_remains_is_reset_while_the_address_is_here(self) -> None:
+        host = Host.master(drain=DRAINED)
+        leave(host, "retire")
+        host.machine.counted(1, host.now)
+        done = host.wait(10.0)
+        assert Reset() in done and Release() not in done
+        assert host.machine.state is State.DRAINING
+        assert Count() not in host.wait(0.1)
+        host.machine.was_reset(host.now)
+        assert host.perform() == [Advertise(255, 255)]
+        assert host.machine.demotion == 240
+
+    def test_without_reset_they_are_left_behind(self) -> None:
+        host = Host.master(drain=Drain(10))
+        leave(host, "retire")
+        done = host.wait(10.0)
+        assert Reset() not in done and done[-1] == Advertise(255, 255)
+        assert host.hear(1, 50) == [Release(), LetIn()]
+
+    def test_without_time_they_are_reset_at_once(self) -> None:
+        host = Host.master(drain=Drain(0, resets=True))
+        assert leave(host, "stop") == [HoldBack(), Count()]
+        assert host.wait(0.0) == [Reset()]
+
+    def test_nothing_is_waited_for_that_does_not_answer(self) -> None:
+        host = Host.master(drain=DRAINED)
+        leave(host, "stop")
+        host.wait(10.0)
+        assert host.machine.state is State.DRAINING
+        host.wait(ANSWER_TIME)
+        assert host.machine.state is State.CLOSING
+
+    def test_what_cannot_be_held_back_is_not_waited_for(self) -> None:
+        host = Host.master(drain=DRAINED)
+        leave(host, "retire")
+        host.machine.cannot_drain(host.now)
+        assert host.wait(0.0) == [Reset()]
+
+    def test_a_fault_does_not_wait_for_connections(self) -> None:
+        host = Host.master(drain=DRAINED)
+        assert host.event(Event.FAULT) == [HoldBack(), Count()]
+        assert host.wait(0.0) == [Reset()]
+        host.machine.was_reset(host.now)
+        assert host.perform() == [Advertise(255, 255)]
+        assert host.machine.state is State.FAILING
+        assert host.hear(1, 50) == [Release(), Reset(), LetIn()]
+        assert host.machine.state is State.FAULTY
+
+    def test_a_fault_cuts_a_drain_short(self) -> None:
+        host = Host.master(drain=DRAINED)
+        leave(host, "retire")
+        host.machine.counted(1, host.now)
+        host.event(Event.FAULT)
+        assert host.wait(0.0) == [Reset()]
+        host.machine.was_reset(host.now)
+        assert host.perform() == [Advertise(255, 255)]
+        assert host.machine.state is State.FAILING
+
+    def test_a_fault_that_is_healed_before_is_no_reason(self) -> None:
+        host = Host.master(drain=DRAINED)
+        host.event(Event.FAULT)
+        assert host.event(Event.HEALED) == [LetIn()]
+        assert host.machine.state is State.MASTER
+
+    def test_a_fault_that_is_healed_leaves_other_reasons(self) -> None:
+        host = Host.master(drain=DRAINED)
+        leave(host, "retire")
+        host.event(Event.FAULT)
+        assert host.event(Event.HEALED) == []
+        host.machine.was_reset(host.now)
+        host.wait(ANSWER_TIME)
+        assert host.machine.state is State.LEAVING
+
+    def test_promoted_it_stays_and_lets_everybody_in(self) -> None:
+        host = Host.master(drain=DRAINED)
+        leave(host, "retire")
+        host.machine.counted(2, host.now)
+        assert host.machine.promote(host.now) == ""
+        assert host.perform() == [LetIn(), Advertise(1, 100)]
+        assert (host.machine.state, host.machine.demotion) == (State.MASTER, 0)
+        assert Count() not in host.wait(30.0)
+
+    def test_told_to_stop_it_does_not_stay_when_promoted(self) -> None:
+        host = Host.master(drain=DRAINED)
+        leave(host, "retire")
+        leave(host, "stop")
+        host.machine.promote(host.now)
+        host.machine.counted(0, host.now)
+        assert host.machine.state is State.CLOSING
+
+    def test_without_a_successor_it_lets_everybody_in(self) -> None:
+        host = Host.master(drain=DRAINED)
+        leave(host, "retire")
+        host.machine.counted(0, host.now)
+        done = host.wait(HOLD_TIME)
+        assert host.machine.state is State.MASTER
+        assert [action for action in done if isinstance(action, (LetIn, Release))] == [LetIn()]
+
+    def test_asked_again_to_stop_it_waits_for_nothing(self) -> None:
+        host = Host.master(drain=DRAINED)
+        leave(host, "stop")
+        done = host.event(Event.HOLD_ENDED)
+        assert host.machine.state is State.ENDED
+        assert done == [Advertise(255, 255), Release(), Reset(), LetIn()]
+
+    @pytest.mark.parametrize("way", AFTER)
+    @pytest.mark.parametrize(
+        ("event", "then"),
+        [(Event.DOWN, State.INIT), (Event.UNHEARD, State.BACKUP), (Event.ADDRESS_REFUSED, State.BACKUP)],
+    )
+    def test_losing_the_address_ends_it_and_what_it_was_for_still_counts(
+        self, way: str, event: Event, then: State
+    ) -> None:
+        host = Host.master(drain=DRAINED)
+        leave(host, way)
+        done = host.event(event)
+        assert [action for action in done if not isinstance(action, Advertise)] == [Release(), Reset(), LetIn()]
+        assert host.machine.state is (State.ENDED if way == "stop" else then)
+        assert host.machine.yielding is (way != "stop" or event is Event.ADDRESS_REFUSED)
+        assert host.machine.next_timer() > host.now or then is State.BACKUP
+
+    def test_a_better_master_is_given_way_to_at_once(self) -> None:
+        host = Host.master(drain=DRAINED)
+        leave(host, "retire")
+        assert host.hear(1, 50) == [Advertise(1, 240, 240), Release(), Reset(), LetIn()]
+        assert host.machine.state is State.BACKUP
+
+    def test_a_plain_master_asks_for_nothing(self) -> None:
+        host = Host.master()
+        assert leave(host, "retire") == [Advertise(1, 240, 240), Advertise(255, 255)]
+
+    def test_a_master_that_is_relieved_clears_what_is_left(self) -> None:
+        host = Host.master(drain=Drain(0, resets=True))
+        assert host.hear(1, 50) == [Advertise(1, 100), Release(), Reset()]
+
+    def test_a_late_answer_changes_nothing(self) -> None:
+        host = Host.master(drain=DRAINED)
+        host.machine.counted(0, host.now)
+        host.machine.was_reset(host.now)
+        host.machine.cannot_drain(host.now)
+        assert host.perform() == [] and host.machine.state is State.MASTER
+
+    @given(
+        st.lists(st.sampled_from([*Event, "answer 0", "answer 1", "reset", "wait", "promote", "retire"]), max_size=12)
+    )
+    def test_nothing_is_held_back_but_by_a_master_that_leaves(self, steps: list[Any]) -> None:
+        host = Host.master(drain=Drain(1, resets=True))
+        held = False
+        for step in steps:
+            done: list[object] = []
+            if isinstance(step, Event):
+                done += host.event(step)
+            elif step == "wait":
+                done += host.wait(0.7)
+            elif step == "retire":
+                done += leave(host, "retire")
+            elif step == "promote":
+                host.machine.promote(host.now)
+            elif step == "reset":
+                host.machine.was_reset(host.now)
+            else:
+                host.machine.counted(int(step[-1]), host.now)
+            done += host.perform()
+            for action in done:
+                if isinstance(action, (HoldBack, LetIn)):
+                    assert held is isinstance(action, LetIn)
+                    held = isinstance(action, HoldBack)
+            state = host.machine.state
+            assert not held or state is State.DRAINING or state.leaves

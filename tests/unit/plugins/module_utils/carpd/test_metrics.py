@@ -35,6 +35,7 @@ MASTER: dict[str, Any] = {
     "vhid": 1,
     "state": "MASTER",
     "leaving": False,
+    "draining": None,
     "since": 12.34,
     "transitions": 2,
     "sent": 17,

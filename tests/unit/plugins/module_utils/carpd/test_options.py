@@ -88,6 +88,8 @@ def test_defaults() -> None:
         "source": None,
         "group": "",
         "known_peers": (),
+        "drain": 0.0,
+        "drain_ports": (),
         "accept_addresses": (),
         "on_master": (),
         "on_backup": (),

@@ -50,6 +50,7 @@ class World:
         self.paths: list[str] = []
         self.broken_path = ""
         self.guarded: Link | None = None
+        self.connections: Any = None
 
     def clock(self) -> float:
         return self.now
@@ -103,6 +104,30 @@ class Guard:
         self._world.do("unguard", name)
 
 
+class Connections:
+    """The connections to the addresses; ``told`` is who wants to hear what comes of the last request."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        world.connections = self
+        self.told: tuple[Any, ...] = ()
+
+    def hold_back(self, one: Vip, failed: Any) -> None:
+        self._world.do("hold back", one.name)
+        self.failed = failed
+
+    def let_in(self, one: Vip) -> None:
+        self._world.do("let in", one.name)
+
+    def count(self, one: Vip, counted: Any, failed: Any) -> None:
+        self._world.do("count", one.name)
+        self.counted = counted
+
+    def reset(self, one: Vip, done: Any, lost: bool) -> None:
+        self._world.do("clear" if lost else "reset", one.name)
+        self.reset_done = done
+
+
 class Wire:
     def __init__(self, world: World, version: int) -> None:
         self._world, self._version = world, version
@@ -127,7 +152,7 @@ def world_(caplog: pytest.LogCaptureFixture) -> World:
 
 
 def make(world: World, one: Vip | None = None) -> VirtualHost:
-    return VirtualHost(one or vip(), Requests(world), Guard(world), 41, world.clock)
+    return VirtualHost(one or vip(), Requests(world), Guard(world), 41, world.clock, Connections(world))
 
 
 def attach(world: World, host: VirtualHost) -> None:
@@ -688,6 +713,7 @@ class TestStatus:
             "vhid": 1,
             "state": "BACKUP",
             "leaving": False,
+            "draining": None,
             "addresses": list(ADDRESSES),
             "advbase": 1,
             "advskew": 100,
