@@ -34,7 +34,7 @@ class Host:
         fake.answers["postconf -n"] = (0, self.main, "")
         fake.answers["postconf -Mf"] = (0, MASTER, "")
         fake.answers["postmap -s"] = (0, "", "")
-        fake.answers[f"postmap lmdb:{self.table}"] = (0, "me\ts3cret\n", "")
+        fake.answers[f"postmap lmdb:{self.table}"] = (0, "me\ts3cret\nYP_LAST_MODIFIED\t1\n", "")
         fake.answers["dpkg-query"] = (0, "installed postfix 3.7\nnot-installed postfix-pcre \n", "")
         self._run = run
 
