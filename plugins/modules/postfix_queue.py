@@ -111,8 +111,8 @@ def take(module: AnsibleModule) -> dict:
     mails = [item.queue_id for item in [*earlier, *found] if item.is_mail]
     if not module.check_mode:
         if aside:
+            queue.forget(module.params["journal"], [item.queue_id for item in found])
             queue.move_aside(directory, aside, found)
-            queue.forget(module.params["journal"], mails)
         source = aside or directory
         queue.pack(source, queue.items(source), archive)
     return {"changed": bool(found and aside), "mails": mails}
