@@ -12,7 +12,7 @@ export PYTHON
 # Fast ones first.
 STAGES := lint types unit sanity tarball simulate fuzz network molecule
 
-# The distributions that `make molecule` runs on, one after the other.
+# The distributions that `make molecule` runs on, side by side.
 DISTROS ?= bookworm trixie
 
 # The one that `make demo` shows.
@@ -41,7 +41,7 @@ STAGE := @tests/run/stage
 help: ## list these targets
 	@awk 'BEGIN { FS = ":.*## " } \
 	  /^##@ / { printf "\n%s\n", substr($$0, 5) } \
-	  /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	  /^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@printf '\nSettings: DISTRO=%s (demo), DISTROS="%s" (molecule), PYTHON=%s\n' '$(DISTRO)' '$(DISTROS)' '$(PYTHON)'
 
 .PHONY: demo
@@ -57,10 +57,20 @@ bench: $(VENV) ## failover times and costs beside keepalived and ucarp in one ru
 	@tests/run/packages $(shell cat tests/run/packages.network)
 	@.venv/bin/python benchmarks/run.py --runs $(RUNS) --seconds $(STEADY_TIME) $(CASES:%=--case %)
 
+.PHONY: bench-playbooks
+bench-playbooks: $(VENV) ## how long playbooks run beside evrardjp's keepalived role, of which KEEPALIVED_ROLE is a checkout
+	@CARP_TEST_FLAVOUR=services LAB=bench tests/run/lab $(DISTRO) python3 benchmarks/playbooks.py --runs $(RUNS) \
+	  $(KEEPALIVED_ROLE:%=--role %) --output .cache/playbooks.md
+	@LAB=bench tests/run/lab-down >/dev/null
+
 ##@ Check it
 .PHONY: test
 test: $(VENV) ## all of the following, fast ones first
 	@tests/run/all $(STAGES)
+
+.PHONY: test-full
+test-full: $(VENV) ## the same with every scenario of Molecule, those that take long included
+	@SCENARIOS=all tests/run/all $(STAGES)
 
 .PHONY: lint
 lint: $(VENV) ## ruff, yamllint, ansible-lint, the changelog
@@ -108,7 +118,7 @@ network: $(VENV) ## the daemon against real peers in network namespaces
 	$(STAGE) network tests/run/network
 
 .PHONY: molecule
-molecule: $(VENV) ## the roles and a failover on systemd containers
+molecule: $(VENV) ## the roles and failovers on systemd containers, with a table of promises: SCENARIOS (or all), DISTROS
 	$(STAGE) molecule tests/run/molecule $(DISTROS)
 
 ##@ Tidy up

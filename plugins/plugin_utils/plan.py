@@ -9,7 +9,7 @@ Nothing here raises for bad input: every mistake becomes a line, so that a user 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,8 +49,12 @@ def make_plan(
     passwords: Mapping[str, Any],
     checks: object = (),
     accepted: Mapping[str, Any] | None = None,
+    running: Collection[str] | None = None,
 ) -> Plan:
-    """Return what the host called ``name`` has to do for the virtual IPs in ``vips``, and which checks it makes."""
+    """Return what the host called ``name`` has to do for the virtual IPs in ``vips``, and which checks it makes.
+
+    ``running`` are the hosts that run carpd, or will in a moment; None if they shall not know each other.
+    """
     plan = Plan()
     for fault in order.faults(name):
         plan.tell(fault)
@@ -61,7 +65,7 @@ def make_plan(
     for given in _named(vips, plan):
         names.append(str(given["name"]))
         entry = Entry(given, name, order, hosts, plan.tell)
-        vip = entry.check(passwords, accepted or {})
+        vip = entry.check(passwords, accepted or {}, running)
         if vip is not None:
             parsed.append(vip)
             plan.vips.append(entry.options())

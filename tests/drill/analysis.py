@@ -60,9 +60,9 @@ def overlaps(holders: Mapping[str, Sequence[Span]]) -> list[Span]:
     return sorted(found)
 
 
-def silences(events: Iterable[Event]) -> list[Span]:
+def silences(events: Iterable[Event], kind: str = "gap") -> list[Span]:
     """The holes in the answers that the prober got."""
-    return [Span(float(str(e.facts["start"])), float(str(e.facts["end"]))) for e in events if e.kind == "gap"]
+    return [Span(float(str(e.facts["start"])), float(str(e.facts["end"]))) for e in events if e.kind == kind]
 
 
 def pauses(moments: Iterable[float]) -> list[Span]:

@@ -165,8 +165,9 @@ def _known_peer(words: list[str]) -> KnownPeer:
     kind = words[1] if len(words) > 1 else "any"
     if not 1 <= len(words) <= 3 or kind not in ("carpd", "any"):
         raise ValueError(words)
-    lowest = whole_number(0, 254)(words[2]) if len(words) > 2 else 0
-    return KnownPeer(ipaddress.ip_address(words[0]), kind == "carpd", lowest)
+    ours = kind == "carpd"
+    lowest = whole_number(0, 254)(words[2]) if len(words) > 2 else None if ours else 0
+    return KnownPeer(ipaddress.ip_address(words[0]), ours, lowest)
 
 
 def _source(text: str) -> ipaddress.IPv4Address | None:
@@ -430,10 +431,11 @@ VIP_OPTIONS = _table(
         "known_peers",
         "",
         "addresses that peers advertise from, separated by commas, each with 'carpd' or 'any' behind it and the lowest "
-        "advskew that it may advertise, such as 172.17.0.75 carpd 0",
+        "advskew that it may advertise, such as 172.17.0.75 any 20",
         "Believe no other advertisements, of the IP versions that are in the list. Whoever listens on the segment can "
         "send an old advertisement again with a better rank, since the protocol's digest does not cover it. A peer "
-        "that runs carpd signs that, too, and numbers what it sends, and is believed only so. A host that has just "
+        "that runs carpd signs that, too, and numbers what it sends, and is believed only so. Without a number, it may "
+        "therefore advertise any rank, and any other peer what our advbase allows. A host that has just "
         "started believes the first that it hears of each, since it knows of no newer one.",
         _known_peers,
     ),

@@ -30,12 +30,13 @@ AHEAD = 2048
 class KnownPeer(NamedTuple):
     """What the configuration says of a peer.
 
-    ``ours`` means that it runs this daemon; ``advskew`` is the lowest that it may advertise, beside our own advbase.
+    ``ours`` means that it runs this daemon; ``advskew`` is the lowest that it may advertise, beside our own advbase,
+    and None where it may advertise anything: what one of ours says of its rank, it signs.
     """
 
     address: Address
     ours: bool
-    advskew: int
+    advskew: int | None
 
 
 def first_step(wall_clock: float, reserved: int = 0) -> int:
@@ -89,7 +90,7 @@ class Trust:
             if source.version in self._versions:
                 raise PacketError("stranger")
             return True
-        lowest = self._advbase + peer.advskew / 256
+        lowest = 0.0 if peer.advskew is None else self._advbase + peer.advskew / 256
         if not advertisement.is_bow_out and advertisement.interval < lowest:
             raise PacketError("range")
         return self._is_next(advertisement, source, digest) if peer.ours else True

@@ -272,11 +272,18 @@ class VirtualHost:
         return self._machine.timing.lease
 
     def turns(self, seconds: float) -> Turns | None:
-        """Renew the lease, and return what is to be advertised for so many seconds; None if this is no master."""
+        """Renew the lease, and return what is to be advertised for so many seconds; None if this is no master.
+
+        Raises OSError when nothing can be sent: then the lease must end, and nobody can stand in.
+        """
+        machine = self._machine
+        if self.state is State.MASTER:
+            machine.renew(self._clock())
+            self._perform()
         if self.state is not State.MASTER or self._link is None:
             return None
-        self._hold(self._link, self.lease)
-        machine = self._machine
+        if machine.failing:
+            raise OSError(f"{self.vip.name} cannot send advertisements")
         interval = machine.timing.interval(machine.advskew)
         rank = (machine.timing.advbase, machine.advskew, machine.demotion)
         turns = [self._copies(self._speaker.packets(*rank)) for _turn in range(math.ceil(seconds / interval))]

@@ -20,9 +20,9 @@ from collections.abc import Iterator
 from agent import emit, listen
 
 # linux/rtnetlink.h, linux/if_addr.h, linux/if.h
-RTMGRP_LINK, RTMGRP_IPV4_IFADDR = 0x1, 0x10
+RTMGRP_LINK, RTMGRP_IPV4_IFADDR, RTMGRP_IPV6_IFADDR = 0x1, 0x10, 0x100
 RTM_NEWLINK, RTM_NEWADDR, RTM_DELADDR = 16, 20, 21
-IFA_LOCAL = 2
+IFA_ADDRESS, IFA_LOCAL = 1, 2
 IFF_RUNNING = 0x40
 
 
@@ -62,7 +62,9 @@ class Watch:
 
     def __init__(self, index: int, address: str) -> None:
         self._index = index
-        self._address = socket.inet_aton(address)
+        # An IPv6 address has no IFA_LOCAL of its own.
+        family, self._attribute = (socket.AF_INET6, IFA_ADDRESS) if ":" in address else (socket.AF_INET, IFA_LOCAL)
+        self._address = socket.inet_pton(family, address)
         self.link: bool | None = None
         self.held: bool | None = None
 
@@ -74,7 +76,7 @@ class Watch:
                 self.see(at, link=bool(flags & IFF_RUNNING))
         elif kind in (RTM_NEWADDR, RTM_DELADDR):
             (index,) = struct.unpack_from("=4xI", body)
-            if index == self._index and attribute(body[8:], IFA_LOCAL) == self._address:
+            if index == self._index and attribute(body[8:], self._attribute) == self._address:
                 self.see(at, held=kind == RTM_NEWADDR)
 
     def see(self, at: float, link: bool | None = None, held: bool | None = None) -> None:
@@ -93,7 +95,7 @@ def main(interface: str, address: str) -> None:
     watch = Watch(socket.if_nametoindex(interface), address)
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as kernel:
         # Subscribed before the first look, so that no change falls between the two.
-        kernel.bind((0, RTMGRP_LINK | RTMGRP_IPV4_IFADDR))
+        kernel.bind((0, RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR))
         link, held = present(interface, address)
         watch.see(time.monotonic(), link, held)
         while True:

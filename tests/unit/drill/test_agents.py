@@ -9,6 +9,7 @@ import json
 import smtplib
 import socket
 import struct
+import subprocess
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,7 @@ import arrivals
 import mail
 import probe
 import pytest
+import service
 import watch
 
 Events = Callable[[], list[dict[str, Any]]]
@@ -40,6 +42,16 @@ def address(kind: int, index: int, local: str) -> bytes:
     )
 
 
+def address6(kind: int, index: int, local: str) -> bytes:
+    """The same of an IPv6 address, which the kernel gives as IFA_ADDRESS alone."""
+    return netlink(
+        kind,
+        struct.pack("=BBBBI", 10, 64, 0, 0, index)
+        + struct.pack("=HH", 20, 1)
+        + socket.inet_pton(socket.AF_INET6, local),
+    )
+
+
 def link(index: int, flags: int) -> bytes:
     """RTM_NEWLINK."""
     return netlink(watch.RTM_NEWLINK, struct.pack("=BBHiII", 0, 0, 1, index, flags, 0))
@@ -60,6 +72,13 @@ def test_watch_reports_gain_and_loss_once(events: Events) -> None:
     assert events() == [{"kind": "address", "at": 1.0, "held": True}, {"kind": "address", "at": 3.0, "held": False}]
 
 
+def test_watch_sees_ipv6(events: Events) -> None:
+    seen = watch.Watch(2, "2001:db8::74")
+    feed(seen, address6(watch.RTM_NEWADDR, 2, "2001:db8::75") + address6(watch.RTM_NEWADDR, 2, "2001:db8::74"), 1.0)
+    feed(seen, address6(watch.RTM_DELADDR, 2, "2001:db8::74"), 2.0)
+    assert [(event["at"], event["held"]) for event in events()] == [(1.0, True), (2.0, False)]
+
+
 def test_watch_ignores_other_addresses_and_interfaces(events: Events) -> None:
     seen = watch.Watch(2, "192.0.2.74")
     feed(seen, address(watch.RTM_NEWADDR, 3, "192.0.2.74") + address(watch.RTM_NEWADDR, 2, "192.0.2.75"), 1.0)
@@ -76,10 +95,28 @@ def test_watch_reports_the_carrier(events: Events) -> None:
 
 def test_probe_reports_gaps_and_counts_answers(events: Events) -> None:
     gaps = probe.Gaps()
-    for at in (1.0, 1.01, 1.02, 4.02, 4.03):
-        gaps.answer(at)
+    for number, at in enumerate((1.0, 1.01, 1.02, 4.02, 4.03), start=1):
+        gaps.answer(at, number)
     assert events() == [{"kind": "answer", "at": 1.0}, {"kind": "gap", "at": 4.02, "start": 1.02, "end": 4.02}]
     assert gaps.answers == 5
+
+
+@pytest.mark.parametrize(
+    ("numbers", "lost"),
+    [
+        ([1, 2, 3], 0),
+        ([1, 4, 5], 2),
+        ([2, 3], 1),
+        ([1, 3, 2, 4], 0),
+        ([*range(1, 0x10000), 0, 1, 2], 0),
+        ([*range(1, 0xFFFF), 1, 2], 2),
+    ],
+)
+def test_probe_counts_what_had_no_answer(numbers: list[int], lost: int) -> None:
+    gaps = probe.Gaps()
+    for number in numbers:
+        gaps.answer(1.0, number)
+    assert gaps.lost == lost
 
 
 @pytest.mark.parametrize(
@@ -116,3 +153,38 @@ def test_a_mail_is_repeated_until_it_is_accepted(events: Events, monkeypatch: py
     assert [event["kind"] for event in events()] == ["refused", "refused", "accepted"]
     assert len(set(texts)) == 1
     assert arrivals.numbers(texts[0], "abc") == [7]
+
+
+def test_requests_are_counted_and_a_time_without_service_is_told(
+    events: Events, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = iter([None, ConnectionRefusedError("no"), None])
+    # When each request began, and what was noted of it.
+    clock = iter([0.9, 1.0, 1.0, 2.0, 2.0, 3.0, 4.0, 4.0])
+
+    def ask(asked: str) -> None:
+        assert asked == "http://192.0.2.74/"
+        answer = next(answers)
+        if answer is not None:
+            raise answer
+
+    monkeypatch.setattr(service, "ask", ask)
+    monkeypatch.setattr(service.time, "monotonic", lambda: next(clock, 9.0))
+    stream = service.Stream("http://192.0.2.74/", 50)
+    for _request in range(3):
+        stream.one()
+    assert [(event["kind"], event.get("start"), event.get("why")) for event in events()] == [
+        ("served", None, None),
+        ("failed", None, "ConnectionRefusedError: no"),
+        ("unserved", 1.0, None),
+    ]
+    assert (stream.requests, stream.failed, stream.serving) == (3, 1, True)
+
+
+@pytest.mark.parametrize(("command", "good"), [("true", True), ("false", False)])
+def test_a_service_may_be_asked_by_a_command(command: str, good: bool) -> None:
+    if good:
+        service.ask(command)
+    else:
+        with pytest.raises(subprocess.CalledProcessError):
+            service.ask(command)
