@@ -34,7 +34,9 @@ def real_client() -> Iterator[None]:
     """Make the client a mail server that gives all to the shared address."""
     shell(
         CLIENT,
-        "postfix stop 2>/dev/null; postconf -e myhostname=client.example.com 'mydestination=' relayhost=[" + ADDRESS + "]"
+        "postfix stop 2>/dev/null; postconf -e myhostname=client.example.com 'mydestination=' relayhost=["
+        + ADDRESS
+        + "]"
         " inet_interfaces=loopback-only maillog_file=" + LOG + " mynetworks=127.0.0.0/8 compatibility_level=3.6"
         " && newaliases && : >" + LOG + " && postfix start",
     )

@@ -1106,11 +1106,11 @@ class TestDraining:
 
     def test_a_failing_check_ends_connections_before_others_hear_of_it(self) -> None:
         host = Host.master(drain=DRAINED)
-        assert host.demote(100)[1:] == [HoldBack(), Count()]
+        assert host.demote(100) == [HoldBack(), Count()]
         host.machine.counted(3, host.now)
         assert host.wait(0.0) == [Reset()]
         host.machine.was_reset(host.now)
-        assert host.perform() == [Advertise(1, 100, 100)]
+        assert host.perform() == [Advertise(1, 200, 100)]
         assert host.machine.state is State.DRAINING, "until a better host takes over"
         host.hear(1, 20)
         assert host.machine.state is State.BACKUP
@@ -1119,7 +1119,7 @@ class TestDraining:
         host = Host.master(drain=DRAINED)
         host.demote(100)
         host.machine.counted(0, host.now)
-        assert host.perform() == [Advertise(1, 100, 100)]
+        assert host.perform() == [Advertise(1, 200, 100)]
         assert LetIn() in host.wait(1.0)
         assert host.machine.state is State.MASTER
 
