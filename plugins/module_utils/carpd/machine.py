@@ -371,11 +371,11 @@ class Machine:
 
     def _leave(self, now: float) -> None:
         """Do what connections have been waited for."""
-        departure = self._draining.departures[0]
-        if departure.event is Event.STAY and self._draining.awaits_successor(now):
-            self._advertise(now)  # how sick this host is
-            return
-        self._apply(departure.event, now, departure.reason)
+        for departure in self._draining.departures[:1]:
+            if departure.event is Event.STAY and self._draining.awaits_successor(now):
+                self._advertise(now)  # how sick this host is
+            else:
+                self._apply(departure.event, now, departure.reason)
 
     def _go_on_draining(self, now: float) -> None:
         draining = self._draining
