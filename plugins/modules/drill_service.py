@@ -41,7 +41,7 @@ options:
     type: float
     default: 10.0
   recipient:
-    description: Who gets the mails.
+    description: Who gets the mails. For V(mail).
     type: str
     default: ""
   sender:
@@ -49,7 +49,7 @@ options:
     type: str
     default: drill@drill.invalid
   run:
-    description: A word that stands in the header C(X-Failover-Drill) of each mail before its number.
+    description: A word that stands in the header C(X-Failover-Drill) of each mail before its number. For V(mail).
     type: str
     default: ""
   while_file:
@@ -134,13 +134,14 @@ def main() -> None:
             "while_file": {"type": "path", "required": True},
             "seconds": {"type": "float", "default": 900.0},
         },
-        required_if=[("kind", "mail", ["recipient", "run"])],
         supports_check_mode=True,
     )
     given = module.params
     if not 0 < given["rate"] <= 1000:
         module.fail_json(msg=f"rate={given['rate']:g}: must be above 0, and at most 1000")
     if given["kind"] == "mail":
+        if not given["recipient"] or not given["run"]:
+            module.fail_json(msg="kind=mail needs recipient and run")
         if any(character in given[name] for name in ("recipient", "sender", "run") for character in "\r\n"):
             module.fail_json(msg="recipient, sender and run must be one line each")
         attempt = service.mail(given["address"], given["port"], given["sender"], given["recipient"], given["run"])
