@@ -9,6 +9,7 @@ Suites are ``planned``, ``crash``, ``sick`` and ``client``, and ``short``, a tes
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -62,6 +63,8 @@ SUITES: dict[str, list[Test]] = {
 
 def main(suites: list[str]) -> int:
     """Run them."""
+    # So that no fault is left behind by whoever has no patience.
+    signal.signal(signal.SIGTERM, lambda *_arguments: sys.exit(2))
     stage = Stage(lambda line: print(line, flush=True), os.environ.get("CARP_TEST_DISTRO", ""))
     print(HEAD, end="")
     broken = ""

@@ -34,14 +34,16 @@ def real_client() -> Iterator[None]:
     """Make the client a mail server that gives all to the shared address."""
     shell(
         CLIENT,
-        "postconf -e myhostname=client.example.com 'mydestination=' relayhost=[" + ADDRESS + "]"
+        "postfix stop 2>/dev/null; postconf -e myhostname=client.example.com 'mydestination=' relayhost=["
+        + ADDRESS
+        + "]"
         " inet_interfaces=loopback-only maillog_file=" + LOG + " mynetworks=127.0.0.0/8 compatibility_level=3.6"
         " && newaliases && : >" + LOG + " && postfix start",
     )
     try:
         yield
     finally:
-        shell(CLIENT, "postfix stop; postsuper -d ALL 2>/dev/null")
+        shell(CLIENT, "postsuper -d ALL 2>/dev/null; postfix stop 2>/dev/null || :")
 
 
 def planned(stage: Stage, count: int) -> None:

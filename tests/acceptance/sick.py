@@ -24,6 +24,11 @@ def hung(stage: Stage) -> None:
     with faults.hung(PREFERRED):
         began = time.monotonic()
         stage.recorder.start(CLIENT, "waiters", ADDRESS, "25", str(WAITERS))
+        stage.wait(
+            "all clients connected",
+            lambda events: sum(e.kind == "connected" and e.at >= began for e in events) == WAITERS,
+            10,
+        )
         moved = _moved(stage, began, 30)
         reset = _reset_after(stage, began, moved)
     stage.settle()

@@ -176,4 +176,5 @@ class Stage:
         STANDBY.run("carpctl", "demote")
         self.wait_owner(PREFERRED, STANDBY, 20)
         for server in SERVERS:
-            server.run("carpctl", "promote")
+            # It says so, with an error, where the other is the better one; all the same the order has ended.
+            server.run("sh", "-c", "carpctl promote || :")

@@ -90,6 +90,11 @@ class Draining:
             self.ends_at = self.count_at = math.inf
         return due
 
+    def awaits_successor(self, now: float) -> bool:
+        """Wait only for a better host to take over, and tell whether there is time left for that."""
+        self.ends_at = self.count_at = math.inf
+        return not self.is_over(now)
+
     def is_over(self, now: float) -> bool:
         """Tell whether an answer is waited for no longer."""
         return now >= self._give_up_at

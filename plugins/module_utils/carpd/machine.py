@@ -143,11 +143,16 @@ class Machine:
     def demote(self, demotion: int, doubts: int, now: float) -> None:
         """Take in by how much the checks demote this host, and by how much more they may soon.
 
-        A master tells of it at once, so that a better host takes over without waiting for the next advertisement.
+        A master tells of it at once, so that a better host takes over without waiting for the next advertisement; but
+        first, if that is wanted, its clients.
         """
         self._notice_pause(now)
+        before = self.demotion
         if self._standing.judge(demotion, doubts):
-            self._demotion_changed(now)
+            if self.demotion > before and self._drains and self.drain.resets:
+                self._part_with_clients(now)
+            else:
+                self._demotion_changed(now)
 
     def retire(self, now: float, reason: str) -> None:
         """Rank last by the operator's will, and as master hand over; without a reason this ends."""
@@ -348,6 +353,17 @@ class Machine:
         if event is Event.FAULT:
             self._draining.cut_short(now)  # a service that is sick makes its clients wait for nothing
 
+    def _part_with_clients(self, now: float) -> None:
+        """End the connections while the addresses are here, since a check fails; afterwards no reset reaches a client.
+
+        If there is no better host, all goes on as before.
+        """
+        self._sound_since = now
+        if self.state is State.MASTER:
+            self._apply(Event.DRAIN, now, "a check fails")
+            self._draining.leave(Event.STAY, "no better host took over")
+        self._draining.cut_short(now)
+
     def _stay(self, event: Event, now: float, reason: str) -> None:
         """Forget what would have been a reason to leave, if it is not too late."""
         if self.state is State.DRAINING and self._draining.stay(event):
@@ -356,7 +372,10 @@ class Machine:
     def _leave(self, now: float) -> None:
         """Do what connections have been waited for."""
         for departure in self._draining.departures[:1]:
-            self._apply(departure.event, now, departure.reason)
+            if departure.event is Event.STAY and self._draining.awaits_successor(now):
+                self._advertise(now)  # how sick this host is
+            else:
+                self._apply(departure.event, now, departure.reason)
 
     def _go_on_draining(self, now: float) -> None:
         draining = self._draining

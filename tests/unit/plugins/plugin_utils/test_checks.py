@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.failover.carp.plugins.plugin_utils.checks import plan_checks
+from ansible_collections.failover.carp.plugins.plugin_utils.checks import Places, plan_checks
 
 POSTFIX: dict[str, Any] = {"name": "postfix", "type": "smtp", "target": "127.0.0.1:25", "interval": 2}
 
@@ -54,3 +54,28 @@ def test_a_mistake_is_one_line(checks: Any, words: str) -> None:
     told = problems(checks)
     assert len(told) == 1, told
     assert told[0].startswith("carp_checks: ") and words in told[0] and "\n" not in told[0]
+
+
+def located(target: str, places: Places) -> tuple[list[dict[str, str]], list[str]]:
+    told: list[str] = []
+    return plan_checks([{**POSTFIX, "target": target}], ["smtp"], ["smtp"], told.append, places), told
+
+
+def test_a_target_can_be_the_host_itself_or_each_of_the_others() -> None:
+    places = Places("172.17.0.75", {"server2": "172.17.0.76"})
+    assert located("{address}:25", places)[0] == [{**POSTFIX, "target": "172.17.0.75:25", "interval": "2"}]
+    peer = {"target": "172.17.0.76:25", "peer": "172.17.0.76", "interval": "2"}
+    assert located("{peer}:25", places)[0] == [{**POSTFIX, **peer}]
+    more = Places("2001:db8::1", {"server2": "2001:db8::2", "server3": "2001:db8::3"})
+    found = [(check["name"], check["target"], check["peer"]) for check in located("{peer}:25", more)[0]]
+    assert found == [
+        ("postfix-1", "[2001:db8::2]:25", "2001:db8::2"),
+        ("postfix-2", "[2001:db8::3]:25", "2001:db8::3"),
+    ]
+
+
+@pytest.mark.parametrize("target", ["{address}:25", "{peer}:25"])
+def test_an_address_that_is_not_known_is_a_mistake(target: str) -> None:
+    found, told = located(target, Places("", {"server2": ""}))
+    assert found == []
+    assert len(told) == 1 and "needs one address in the network of the virtual IPs" in told[0]

@@ -1104,6 +1104,25 @@ class TestDraining:
         assert host.perform() == [Advertise(255, 255)]
         assert host.machine.state is State.FAILING
 
+    def test_a_failing_check_ends_connections_before_others_hear_of_it(self) -> None:
+        host = Host.master(drain=DRAINED)
+        assert host.demote(100) == [HoldBack(), Count()]
+        host.machine.counted(3, host.now)
+        assert host.wait(0.0) == [Reset()]
+        host.machine.was_reset(host.now)
+        assert host.perform() == [Advertise(1, 200, 100)]
+        assert host.machine.state is State.DRAINING, "until a better host takes over"
+        host.hear(1, 20)
+        assert host.machine.state is State.BACKUP
+
+    def test_a_failing_check_where_no_better_host_is_lets_connections_in_again(self) -> None:
+        host = Host.master(drain=DRAINED)
+        host.demote(100)
+        host.machine.counted(0, host.now)
+        assert host.perform() == [Advertise(1, 200, 100)]
+        assert LetIn() in host.wait(1.0)
+        assert host.machine.state is State.MASTER
+
     def test_a_fault_that_is_healed_before_is_no_reason(self) -> None:
         host = Host.master(drain=DRAINED)
         host.event(Event.FAULT)

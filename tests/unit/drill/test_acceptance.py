@@ -1,0 +1,46 @@
+# Copyright (c) 2026 The failover.carp authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the acceptance tests make of events, and that their table keeps what others measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from acceptance.mail import judge
+from acceptance.table import Row, keep
+from drill.events import Event
+
+
+def event(at: float, kind: str, **facts: object) -> Event:
+    return Event(at, "client", kind, facts)
+
+
+def test_lost_and_doubled_mails_are_counted() -> None:
+    events = [
+        event(0.5, "accepted", mail=9, began=0.4, tries=1),  # of an earlier stream
+        event(1.0, "accepted", mail=1, began=0.9, tries=1),
+        event(1.1, "failed", mail=2, why="ConnectionResetError", ambiguous=True),
+        event(3.0, "accepted", mail=2, began=1.0, tries=2),
+        event(3.1, "accepted", mail=3, began=3.0, tries=1),
+        *(event(3.2, "arrived", run="this", mail=number) for number in (1, 2, 2)),
+        event(3.2, "arrived", run="another", mail=3),
+    ]
+    mail = judge(events, "this", 0.8)
+    assert (mail.lost, mail.doubled, mail.failed, mail.ambiguous) == (1, 1, 1, 1)
+    assert (mail.slowest, mail.gap) == (2.0, 2.0)
+    assert str(mail).startswith(
+        "2 distinct, 1 lost, 1 doubled, 1 failed attempts (1 ConnectionResetError), slowest 2.00"
+    )
+
+
+def test_the_table_keeps_what_others_measured(tmp_path: Path) -> None:
+    keep(tmp_path, [Row("A1", "move", "1 lost", "0 lost", False, "bookworm")])
+    keep(
+        tmp_path, [Row("A1", "move", "0 lost", "0 lost", True, "bookworm"), Row("B1", "cut", "x", "y", True, "trixie")]
+    )
+    lines = (tmp_path / "acceptance.md").read_text().splitlines()
+    assert lines[2:] == [
+        "| A1 | move | 0 lost | 0 lost | yes | bookworm |",
+        "| B1 | cut | x | y | yes | trixie |",
+    ]
