@@ -12,7 +12,7 @@ version_added: 0.1.0
 description:
   - Takes the complete mails out of the queue of a Postfix that does not run, or adds them to that of one that does.
   - No mail is in two queues at a time that a Postfix could deliver from, whenever this is interrupted.
-  - C(failover.carp.queue_recover) is made of it.
+  - The playbook C(failover.carp.queue_recover) is made of it.
 extends_documentation_fragment:
   - failover.carp.attributes
   - failover.carp.attributes.action_group

@@ -23,8 +23,9 @@ from typing import NamedTuple
 MAIL = ("incoming", "active", "deferred", "hold")
 NOTES = ("defer", "bounce")
 
-# Consonants and digits, and a z between time and inode: the manual page postconf(5), enable_long_queue_ids.
-_LONG = re.compile(r"[0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-y]{10,}z[0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-y]+\Z")
+# Consonants and digits, and a z between time and inode: the manual page postconf(5), enable_long_queue_ids. The time is
+# to base 52 and may have a z as well; the inode is to base 51 and has none.
+_LONG = re.compile(r"[0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-z]{10,}z[0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-y]+\Z")
 #: Postfix itself gives a mail this mode when it is complete.
 _COMPLETE = 0o700
 _INCOMPLETE = 0o600

@@ -14,7 +14,7 @@ from ansible.module_utils import basic
 from ansible_collections.failover.carp.plugins.module_utils.postfix import queue
 from ansible_collections.failover.carp.plugins.modules import postfix_queue
 
-FIRST, SECOND, THIRD = "4cXyZw0000z1vN", "4cXyZw1111z2vN", "4cXyZw2222z3vN"
+FIRST, SECOND, THIRD = "4bXg4Q1qGzz2Fygw", "4cXyZw1111z2vN", "4cXyZw2222z3vN"
 
 
 def put(path: Path, text: str = "mail", mode: int = 0o700) -> Path:
