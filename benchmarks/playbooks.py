@@ -25,9 +25,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
-from machine import describe
-
 ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "tests" / "network"))
+
+from machine import describe  # noqa: E402
+
 INVENTORIES = ["inventories/example", "molecule/shared/inventory"]
 PASSWORD = "of the lab"
 
