@@ -15,7 +15,7 @@ description:
     it there again whenever the service reads its rules. With ufw it is a block in C(before.rules) and C(before6.rules),
     with firewalld a service in the zone of each interface.
   - A rule that drops the protocol by name is not overruled in a chain that does not drop by policy; module
-    M(failover.carp.preflight#module) tells of it.
+    M(failover.carp.preflight) tells of it.
 extends_documentation_fragment:
   - failover.carp.attributes
   - failover.carp.attributes.action_group
