@@ -82,6 +82,13 @@ options:
     type: list
     elements: str
     default: []
+  running:
+    description:
+      - The hosts that run the daemon, at the latest when the plan has come true. A virtual IP all of whose hosts are
+        among them gets C(known_peers), unless it has them.
+      - Without it, none does.
+    type: list
+    elements: str
 """
 
 EXAMPLES = r"""
@@ -135,6 +142,7 @@ def plan(
     checks: Any = (),
     leaving: Iterable[str] = (),
     accepted: Any = None,
+    running: Iterable[str] | None = None,
 ) -> dict[str, Any]:
     """Return what the host has to do."""
     if networks.netaddr is None:
@@ -146,7 +154,8 @@ def plan(
     order = Order(tuple(str(name) for name in hosts), int(step) if str(step).isdigit() else step)
     gone = frozenset(str(address) for address in leaving)
     known = {name: _host(hostvars[name], status, gone) for name in {host, *order.hosts} if name in hostvars}
-    made = make_plan(vips, host, order, known, passwords or {}, checks, accepted or {})
+    there = None if running is None else frozenset(str(name) for name in running)
+    made = make_plan(vips, host, order, known, passwords or {}, checks, accepted or {}, there)
     return {"vips": made.vips, "checks": made.checks, "problems": made.problems, "patience": made.patience()}
 
 

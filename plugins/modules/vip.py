@@ -193,6 +193,23 @@ options:
     description: The folder of the daemon's configuration. It is made if it is missing.
     type: path
     default: /etc/carpd
+  keep_known_peers:
+    description:
+      - Whether a virtual IP that has no O(vips[].known_peers) keeps those that it is configured with.
+    type: bool
+    default: false
+  step:
+    description:
+      - Change what all hosts must agree on in steps, in each of which they understand each other. That is about
+        O(vips[].addresses), O(vips[].password) and O(vips[].known_peers) of virtual IPs that are configured already.
+      - With V(accept), the daemon goes on with what it has and accepts the new. Then with V(send), once the daemons of
+        all hosts have been reloaded, it has the new and accepts the old. Then without a step the old is gone.
+      - As long as RV(pending) is true, virtual IPs that are new or are to go wait for the next step.
+      - In check mode there are no steps.
+    type: str
+    choices:
+      - accept
+      - send
   group:
     description: The group of the daemon, which may read what is written. It must exist.
     type: str
@@ -247,6 +264,23 @@ removed:
   type: list
   elements: str
   sample: []
+pending:
+  description: Whether a step is still to come, of O(step).
+  returned: success
+  type: bool
+  sample: false
+vips:
+  description: What is configured now of the virtual IPs that were given, without secrets.
+  returned: when O(state) is not V(absent)
+  type: list
+  elements: dict
+  sample:
+    - name: smtp
+      interface: eth1
+      vhid: 1
+      addresses:
+        - 172.17.0.74/20
+      advskew: 0
 """
 
 import grp
@@ -254,7 +288,7 @@ import os
 import re
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.failover.carp.plugins.module_utils import _files, _password
+from ansible_collections.failover.carp.plugins.module_utils import _files, _password, _steps
 from ansible_collections.failover.carp.plugins.module_utils.carpd import config, sections
 from ansible_collections.failover.carp.plugins.module_utils.carpd.options import NAME_RULE, valid_name
 
@@ -285,11 +319,23 @@ class Store:
         self.written: list[str] = []
         self.removed: list[str] = []
         self.diff: list[dict[str, str]] = []
+        self.pending = False
+        self.vips: list[dict] = []
 
     def names(self) -> list[str]:
         """Return the names of all that is configured."""
         files = _files.names(self.vips_folder)
         return [name[: -len(SUFFIX)] for name in files if name.endswith(SUFFIX) and not name.startswith(".")]
+
+    def configured(self) -> dict[str, config.Vip]:
+        """Return what is configured, but for files with a mistake in them."""
+        found: dict[str, config.Vip] = {}
+        for name in self.names():
+            try:
+                found.update({vip.name: vip for vip in config.load(self.vip_path(name)).vips if vip.name == name})
+            except config.ConfigError:
+                continue
+        return found
 
     def vip_path(self, name: str) -> str:
         """Return the path of a virtual IP's section."""
@@ -365,7 +411,7 @@ def without_password(text: bytes) -> str:
 
 def split(vip: dict, store: Store) -> tuple[str, dict, dict[str, str]]:
     """Return a virtual IP's name, the options of its section, and the secrets that go into files of their own."""
-    options = {key: value for key, value in vip.items() if value is not None}
+    options = {key: value for key, value in vip.items() if value is not None and (key, value) != ("known_peers", [])}
     name = options.pop("name")
     secrets = {option: options.pop(option) for option in SECRETS if option in options}
     for option in secrets:
@@ -434,7 +480,23 @@ def check_names(vips: list[dict]) -> list[str]:
     ]
 
 
-def run(store: Store, vips: list[dict], state: str) -> None:
+def in_step(planned: list[dict], before: dict[str, config.Vip], step: str) -> tuple[list[dict], bool]:
+    """Return the virtual IPs as they are in a step, and whether another one is to come."""
+    vips = [_steps.between(vip, before.get(vip["name"]), step) for vip in planned]
+    pending = any(_steps.is_on_the_way(now, vip, before.get(vip["name"])) for now, vip in zip(vips, planned))
+    if pending and step == _steps.ACCEPT:
+        # An address may be on its way from one virtual IP to another: that is for the next step.
+        vips = [vip for vip in vips if vip["name"] in before]
+    return vips, pending
+
+
+def shown(vip: dict) -> dict:
+    """Return what there is to see of a virtual IP from outside."""
+    keys = ("name", "interface", "vhid", "addresses", "advbase", "advskew")
+    return {key: vip[key] for key in keys if vip.get(key) is not None}
+
+
+def run(store: Store, vips: list[dict], state: str, step: str = "", keep_known_peers: bool = False) -> None:
     """Bring the folder into the state asked for.
 
     Raises Failure, before anything is written, if that cannot be.
@@ -445,8 +507,17 @@ def run(store: Store, vips: list[dict], state: str) -> None:
             store.remove(vip["name"])
         return
     refuse(check_all(vips, store))
+    before = store.configured() if step or keep_known_peers else {}
+    if keep_known_peers:
+        for vip in vips:
+            if vip.get("known_peers") is None and vip["name"] in before:
+                vip["known_peers"] = _steps.known_peers_of(before[vip["name"]])
+    if step:
+        vips, store.pending = in_step(vips, before, step)
+        refuse(check_all(vips, store))
     if state == "present":
         refuse(check_against_others(vips, store))
+    store.vips = [shown(vip) for vip in vips]
     store.make_folders()
     used: set[str] = set()
     for vip in vips:
@@ -454,13 +525,16 @@ def run(store: Store, vips: list[dict], state: str) -> None:
         used.update(str(options[f"{option}_file"]) for option in SECRETS if f"{option}_file" in options)
         store.set(name, config.render_vip(name, options), secrets)
     given = {vip["name"] for vip in vips}
-    if state == "only":
+    waits = store.pending and step == _steps.ACCEPT
+    if state == "only" and waits:
+        store.vips += [_steps.as_given(vip) for name, vip in before.items() if name not in given]
+    if state == "only" and not waits:
         for name in store.names():
             if name not in given:
                 store.remove(name)
     for file in _files.names(store.secrets_folder):
         path = os.path.join(store.secrets_folder, file)
-        if (state == "only" or file.partition("~")[0] in given) and path not in used:
+        if ((state == "only" and not waits) or file.partition("~")[0] in given) and path not in used:
             store.remove_secret(path)
 
 
@@ -527,6 +601,8 @@ def main() -> None:
                 },
             },
             "state": {"type": "str", "choices": ["absent", "only", "present"], "default": "present"},
+            "step": {"type": "str", "choices": ["accept", "send"]},
+            "keep_known_peers": {"type": "bool", "default": False},
             "config_dir": {"type": "path", "default": "/etc/carpd"},
             "group": {"type": "str", "default": "carpd"},
         },
@@ -535,12 +611,14 @@ def main() -> None:
     try:
         owner = _files.Owner(os.geteuid(), group_id(module.params["group"], module.check_mode))
         store = Store(module.params["config_dir"], owner, module.check_mode)
-        run(store, module.params["vips"], module.params["state"])
+        step = "" if module.check_mode else module.params["step"] or ""
+        run(store, module.params["vips"], module.params["state"], step, module.params["keep_known_peers"])
     except PermissionError as error:
         module.fail_json(msg=f"{error.filename}: {error.strerror}; the daemon's configuration is root's: use become")
     except (Failure, OSError) as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=store.changed, written=store.written, removed=store.removed, diff=store.diff)
+    told = {"written": store.written, "removed": store.removed, "pending": store.pending, "vips": store.vips}
+    module.exit_json(changed=store.changed, diff=store.diff, **told)
 
 
 if __name__ == "__main__":

@@ -32,6 +32,12 @@ options:
       - If that does not come true, the state is returned as it is then, with RV(settled=false).
     type: float
     default: 0.0
+  afresh:
+    description:
+      - Whether a master counts for O(settle) only if it was heard after this question, since the hosts may have been
+        changed before it.
+    type: bool
+    default: false
 author:
   - The failover.carp authors (@failover-carp)
 seealso:
@@ -281,6 +287,7 @@ vips:
         mac: 02:00:00:00:00:75
 """
 
+import math
 import time
 
 from ansible.module_utils.basic import AnsibleModule
@@ -290,17 +297,21 @@ from ansible_collections.failover.carp.plugins.module_utils.carpd.control import
 POLL = 0.1
 
 
-def is_settled(vips: list[dict]) -> bool:
-    """Tell whether each virtual IP has a master, here or elsewhere."""
-    return all(vip["state"] == "MASTER" or (vip["state"] == "BACKUP" and vip["master"]) for vip in vips)
+def is_settled(vips: list[dict], within: float = math.inf) -> bool:
+    """Tell whether each virtual IP has a master, here or elsewhere; one elsewhere heard ``within`` so many seconds."""
+    return all(
+        vip["state"] == "MASTER" or (vip["state"] == "BACKUP" and bool(vip["master"]) and vip["master"]["age"] < within)
+        for vip in vips
+    )
 
 
-def ask(socket: str, timeout: float, settle: float) -> list[dict]:
-    """Return the state of the virtual IPs, once they have settled or the time for that is over.
+def ask(socket: str, timeout: float, settle: float, afresh: bool = False) -> tuple[list[dict], bool]:
+    """Return the state of the virtual IPs and whether they have settled, once they have or the time for it is over.
 
     Raises ControlError if by then no daemon answers.
     """
-    end = time.monotonic() + settle
+    begin = time.monotonic()
+    end = begin + settle
     while True:
         try:
             vips = request(socket, "status", timeout)
@@ -308,8 +319,9 @@ def ask(socket: str, timeout: float, settle: float) -> list[dict]:
             if time.monotonic() >= end:
                 raise
         else:
-            if is_settled(vips) or time.monotonic() >= end:
-                return vips
+            settled = is_settled(vips, time.monotonic() - begin if afresh else math.inf)
+            if settled or time.monotonic() >= end:
+                return vips, settled
         time.sleep(POLL)
 
 
@@ -320,14 +332,16 @@ def main() -> None:
             "socket": {"type": "path", "default": "/run/carpd/control.sock"},
             "timeout": {"type": "float", "default": 5.0},
             "settle": {"type": "float", "default": 0.0},
+            "afresh": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
     try:
-        vips = ask(module.params["socket"], module.params["timeout"], module.params["settle"])
+        given = module.params
+        vips, settled = ask(given["socket"], given["timeout"], given["settle"], given["afresh"])
     except ControlError as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=False, vips=vips, settled=is_settled(vips))
+    module.exit_json(changed=False, vips=vips, settled=settled)
 
 
 if __name__ == "__main__":

@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from ..module_utils.carpd import config
 from ..module_utils.carpd.options import PROFILES, VIP_OPTIONS
 from . import networks, passwords
+from .acquaintance import known_peers
 from .hosts import ADVSKEW_MAX, Host, Order, repeated
 from .text import listed, nearest
 
@@ -42,8 +43,13 @@ class Entry:
         self._options: dict[str, object] = {}
         self._members = self._find_members()
 
-    def check(self, secrets: Mapping[str, Any], accepted: Mapping[str, Any]) -> config.Vip | None:
-        """Look at everything; return what the daemon makes of it if it concerns this host and is sound enough."""
+    def check(
+        self, secrets: Mapping[str, Any], accepted: Mapping[str, Any], running: Collection[str] | None
+    ) -> config.Vip | None:
+        """Look at everything; return what the daemon makes of it if it concerns this host and is sound enough.
+
+        ``running`` are the hosts that run carpd, or will in a moment; None if they shall not know each other.
+        """
         self._check_keys()
         wrong = passwords.fault(self._entry, secrets)
         if wrong is not None:
@@ -59,6 +65,7 @@ class Entry:
         self._options = known
         self._find_place()
         self._find_peers()
+        self._find_known_peers(running)
         self._find_vhid()
         self._find_advskew()
         self._options.update({key: value for key, value in PLACEHOLDERS.items() if key in self._faulty})
@@ -144,6 +151,16 @@ class Entry:
                         " gather its facts, or list the peers",
                     )
         self._options["peers"] = found
+
+    def _find_known_peers(self, running: Collection[str] | None) -> None:
+        """Let the hosts know each other, if all of them run carpd: one that still runs ucarp would not be believed."""
+        if running is None or "known_peers" in self._options or not set(self._members) <= set(running):
+            return
+        addresses = [
+            address for address in map(networks.bare, address_texts(self._options.get("addresses"))) if address
+        ]
+        others = [self._hosts.get(name, Host()) for name in self._members if name != self._host]
+        self._options["known_peers"] = known_peers(self._options, addresses, others)
 
     def _outside(self, address: str, own: list[networks.HostAddress], interface: str | None) -> None:
         here = [known for known in own if interface in (None, known.interface) and known.like(address)]

@@ -69,6 +69,13 @@ def host_addresses(facts: Mapping[str, Any]) -> list[HostAddress]:
     return list(found.values())
 
 
+def link_local(facts: Mapping[str, Any], interface: str) -> list[str]:
+    """Return the IPv6 addresses of an interface that hold on its link only."""
+    about = facts.get(interface.replace("-", "_"))
+    entries = about.get("ipv6") or [] if isinstance(about, Mapping) else []
+    return [str(entry["address"]) for entry in entries if entry.get("scope") == "link"]
+
+
 def locate(address: str, addresses: Iterable[HostAddress], interface: str | None = None) -> list[HostAddress]:
     """Return the host's address on each interface, or on the one given, whose network has the address.
 

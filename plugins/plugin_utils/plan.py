@@ -9,13 +9,14 @@ Nothing here raises for bad input: every mistake becomes a line, so that a user 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..module_utils.carpd import config
 from ..module_utils.carpd.options import PROFILES, VIP_OPTIONS
-from .checks import plan_checks
+from . import networks
+from .checks import Places, plan_checks
 from .entry import OWN_KEYS, WHERE, Entry, line
 from .hosts import Host, Order
 
@@ -48,8 +49,12 @@ def make_plan(
     passwords: Mapping[str, Any],
     checks: object = (),
     accepted: Mapping[str, Any] | None = None,
+    running: Collection[str] | None = None,
 ) -> Plan:
-    """Return what the host called ``name`` has to do for the virtual IPs in ``vips``, and which checks it makes."""
+    """Return what the host called ``name`` has to do for the virtual IPs in ``vips``, and which checks it makes.
+
+    ``running`` are the hosts that run carpd, or will in a moment; None if they shall not know each other.
+    """
     plan = Plan()
     for fault in order.faults(name):
         plan.tell(fault)
@@ -60,14 +65,25 @@ def make_plan(
     for given in _named(vips, plan):
         names.append(str(given["name"]))
         entry = Entry(given, name, order, hosts, plan.tell)
-        vip = entry.check(passwords, accepted or {})
+        vip = entry.check(passwords, accepted or {}, running)
         if vip is not None:
             parsed.append(vip)
             plan.vips.append(entry.options())
     for problem in config.check_vips(parsed, WHERE):
         plan.tell(str(problem))
-    plan.checks = plan_checks(checks, names, [vip["name"] for vip in plan.vips], plan.tell)
+    places = _places(name, order, hosts, parsed)
+    plan.checks = plan_checks(checks, names, [vip["name"] for vip in plan.vips], plan.tell, places)
     return plan
+
+
+def _places(name: str, order: Order, hosts: Mapping[str, Host], vips: list[config.Vip]) -> Places:
+    """Return the addresses of the hosts in the network of the first virtual IP, which advertisements come from."""
+
+    def place(host: str) -> str:
+        found = networks.locate(str(vips[0].addresses[0].ip), hosts.get(host, Host()).own_addresses) if vips else []
+        return found[0].address if found else ""
+
+    return Places(place(name), {host: place(host) for host in order.hosts if host != name})
 
 
 def _named(vips: object, plan: Plan) -> Iterator[Mapping[str, Any]]:

@@ -5,7 +5,8 @@
 
 While it runs, the client pings the address a hundred times a second, or as ``--interval`` says, and both servers tell
 when they have it. Fails if the command does, if answers stayed away for longer than LONGEST_GAP seconds, if both
-servers had the address for longer than LONGEST_OVERLAP seconds, or if more pings than ``--lost`` had no answer.
+servers had the address for longer than LONGEST_OVERLAP seconds, or if more pings than ``--lost`` had no answer; with
+``--stays`` also if the address was with more than one server, one after the other.
 
 With ``--service`` the client also asks a service, a URL or a command, again and again. Then it fails, too, if more
 requests than ``--failed`` failed, if for longer than ``--unserved`` seconds none succeeded, or if the last one failed.
@@ -41,6 +42,7 @@ class Seen:
     code: int
     gaps: list[Span]
     both: list[Span]
+    owners: list[str]
     answers: int
     lost: int
     requests: int = 0
@@ -54,7 +56,7 @@ class Seen:
         text = (
             f"longest gap {longest(self.gaps):.3f} s of {len(self.gaps)}, "
             f"longest time of two owners {longest(self.both):.3f} s of {len(self.both)}; "
-            f"{self.lost} of {self.answers + self.lost} pings lost"
+            f"{self.lost} of {self.answers + self.lost} pings lost; it was with {', '.join(self.owners)}"
         )
         if self.requests:
             text += (
@@ -98,6 +100,8 @@ def watched(wanted: argparse.Namespace) -> Seen:
         code,
         silences(events),
         overlaps(holders),
+        # One that lost it and had it again stands there twice.
+        [event.machine for event in events if event.kind == "address" and event.facts["held"]],
         **counts,
         unserved=silences(events, "unserved"),
         reasons=[str(event.facts["why"]) for event in events if event.kind == "failed"],
@@ -119,6 +123,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--address", default=ADDRESS)
     parser.add_argument("--interval", default="0.01", help="seconds between pings")
     parser.add_argument("--lost", type=int, default=sys.maxsize)
+    parser.add_argument("--stays", action="store_true")
     parser.add_argument("--service", default="")
     parser.add_argument("--rate", default=RATE, help="requests a second")
     parser.add_argument("--failed", type=int, default=sys.maxsize)
@@ -136,6 +141,7 @@ def kept(seen: Seen, wanted: argparse.Namespace) -> bool:
         and longest(seen.both) <= wanted.overlap
         and longest(seen.unserved) <= wanted.unserved
         and seen.lost <= wanted.lost
+        and not (wanted.stays and len(seen.owners) != 1)
         and seen.failed <= wanted.failed
         and seen.serving
     )

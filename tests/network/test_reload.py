@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 import time
 from collections.abc import Iterator
 
 import pytest
 from lab import Carpd, Lab, Vip
+from lab.carpd import ENVIRONMENT
 from pairs import SERVICE, STANDBY_SKEW, CarpdPair, StartProbe, assert_moves, carpd_vip
 
 
@@ -125,3 +128,29 @@ def test_included_files_are_read_again(lab: Lab, pair: CarpdPair, vip: str) -> N
     began = hup(pair.preferred, "reloaded")
     lab.wait_advert("a", count=2)
     assert_moves(lab, vip, began)
+
+
+def test_a_disk_that_hangs_delays_a_reload_and_no_advertisement(lab: Lab, pair: CarpdPair, vip: str) -> None:
+    """A pipe that nobody writes to lets its reader wait as such a disk does."""
+    secret = pair.preferred.directory / "secret"
+    os.mkfifo(secret)
+    options = {"advbase": 0, "advskew": 10, "password_file": secret}
+    pair.preferred.write([Vip(SERVICE, (vip,), password=None, options=options)])
+    began = pair.preferred.send(signal.SIGHUP)
+    caller = lab.spawn(
+        "a", [sys.executable, "-m", "carpd.ctl", "--socket", str(pair.preferred.socket), "reload"], ENVIRONMENT
+    )
+    lab.wait_advert("a", count=3)
+    assert caller.running and "reloaded" not in pair.preferred.process.since(began)
+    assert pair.preferred.status()["advbase"] == 1
+    descriptor = os.open(secret, os.O_RDWR)  # for the first reload, that waits; the second finds a file in its place
+    other = secret.with_name("file")
+    other.write_text("lab secret\n")
+    other.rename(secret)
+    os.write(descriptor, b"lab secret\n")
+    assert caller.wait() == 0
+    os.close(descriptor)
+    assert pair.preferred.status()["advbase"] == 0
+    beats = [advert.time for advert in lab.capture.after(began, "a")]
+    assert max(later - earlier for earlier, later in zip(beats, beats[1:])) < 1.2
+    assert lab.owners.holders(vip) == ["a"]

@@ -27,7 +27,7 @@ class Attacker:
         of it yet that could be newer.
         """
         self.sources: dict[int, Address] = {}
-        self.owns = self.answers = False
+        self.owns = self.answers = self.recognisable = False
         self._world = world
         self._segment = segment
         self._recorded: list[bytes] = []

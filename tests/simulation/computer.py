@@ -8,6 +8,7 @@ from __future__ import annotations
 from ipaddress import IPv4Address, IPv6Address
 
 from carpd.packet import Address, Datagram
+from carpd.paths import MULTICAST
 from segment import Segment
 from world import World
 
@@ -50,9 +51,9 @@ class Computer:
         """Take in a packet."""
         raise NotImplementedError
 
-    def emit(self, packet: bytes) -> bool:
+    def emit(self, packet: bytes, path: str = MULTICAST) -> bool:
         """Put a packet on the segment and return whether it left."""
         if not (self.carrier and self.sending_works):
             return False
-        self.segment.send(self, packet)
+        self.segment.send(self, packet, path)
         return True

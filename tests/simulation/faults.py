@@ -35,7 +35,7 @@ class Faults:
         segment: Segment,
         hosts: Sequence[Host],
         peers: Sequence[Peer],
-        promises: Promises,
+        promises: Sequence[Promises],
         pace: float,
     ) -> None:
         self._world = world
@@ -76,6 +76,10 @@ class Faults:
             self._demote,
             self._demote_all,
             self._fault,
+            self._restart,
+            self._restart,
+            self._retire,
+            self._promote,
         ]
 
     def of_attackers(self) -> list[Fault]:
@@ -85,6 +89,10 @@ class Faults:
     def of_families(self) -> list[Fault]:
         """Return the faults that only hosts with both IP versions have."""
         return [self._cut_family] * 4
+
+    def of_paths(self) -> list[Fault]:
+        """Return the faults that only hosts have which advertise by several paths."""
+        return [self._cut_path] * 4
 
     def of_identity(self) -> list[Fault]:
         """Return the mistakes in a configuration because of which hosts do not understand each other."""
@@ -120,19 +128,24 @@ class Faults:
             host.thaw()
             host.set_fault(False)
             host.demote(0)
+            host.retire("")
             host.start()
         for peer in self._peers:
             peer.mend()
-        self._promises.trouble(network=True)
+        self._trouble(network=True)
+
+    def _trouble(self, network: bool) -> None:
+        for promises in self._promises:
+            promises.trouble(network)
 
     def _begin(self, what: str, network: bool = False) -> None:
         self._world.note("*", what)
-        self._promises.trouble(network)
+        self._trouble(network)
 
     def _end(self, delay: float, network: bool, *ends: Callable[[], None]) -> None:
         def end() -> None:
             if not self._mended:
-                self._promises.trouble(network)
+                self._trouble(network)
                 for each in ends:
                     each()
 
@@ -150,41 +163,53 @@ class Faults:
     def _kill(self) -> None:
         host = self._some()
         self._begin(f"kill -9 on the daemon of {host.name}")
-        host.kill()
-        self._end(max(_RESTART_TIME, self._short()), False, host.start)
+        for one in host.together:
+            one.kill()
+        self._end(max(_RESTART_TIME, self._short()), False, *(one.start for one in host.together))
 
     def _freeze(self) -> None:
         host = self._some()
         self._begin(f"SIGSTOP on the daemon of {host.name}")
-        host.freeze()
-        self._end(self._short(), False, host.thaw)
+        for one in host.together:
+            one.freeze()
+        self._end(self._short(), False, *(one.thaw for one in host.together))
 
     def _kill_all(self) -> None:
         host = self._some()
         self._begin(f"kill -9 on everything of {host.name}")
-        host.kill(guard_too=True)
-        self._end(self._short(), False, host.start)
+        for one in host.together:
+            one.kill(guard_too=True)
+        self._end(self._short(), False, *(one.start for one in host.together))
 
     def _freeze_all(self) -> None:
         host = self._some()
         self._begin(f"SIGSTOP on everything of {host.name}")
-        host.freeze(guard_too=True)
+        for one in host.together:
+            one.freeze(guard_too=True)
         if self._draw.random() < 0.3:  # and then the service manager loses its patience
-            self._end(self._short(), False, lambda: host.kill(guard_too=self._draw.random() < 0.5))
-        self._end(self._short(), False, host.thaw, host.start)
+            self._end(self._short(), False, lambda: self._kill_frozen(host))
+        self._end(self._short(), False, *(one.thaw for one in host.together), *(one.start for one in host.together))
+
+    def _kill_frozen(self, host: Host) -> None:
+        guard_too = self._draw.random() < 0.5
+        for one in host.together:
+            one.kill(guard_too)
 
     def _power_cut(self) -> None:
         host = self._some()
         self._begin(f"{host.name} loses its power")
-        host.power_off()
-        self._end(self._short(), False, host.start)
+        for one in host.together:
+            one.power_off()
+        self._end(self._short(), False, *(one.start for one in host.together))
 
     def _suspend(self) -> None:
         host = self._some()
         self._begin(f"a hypervisor suspends {host.name}")
-        host.suspend(clock_stops=self._draw.random() < 0.5)
+        clock_stops = self._draw.random() < 0.5
+        for one in host.together:
+            one.suspend(clock_stops)
         # It finds its old world back, with packets in it that are long out of date: as if the network had been away.
-        self._end(self._short(), True, host.resume)
+        self._end(self._short(), True, *(one.resume for one in host.together))
 
     def _unplug(self) -> None:
         host = self._some()
@@ -197,8 +222,8 @@ class Faults:
         host = self._some()
         paths = self._paths(host)
         self._begin(f"{host.name} is cut off: {len(paths)} of {2 * len(self._everyone) - 2} paths", network=True)
-        self._segment.cut(paths)
-        self._end(self._short(), True, lambda: self._segment.heal(paths))
+        host.segment.cut(paths)
+        self._end(self._short(), True, lambda: host.segment.heal(paths))
 
     def _cut_family(self) -> None:
         """Cut paths for one IP version: advertisements arrive by the other, and nothing may happen."""
@@ -206,6 +231,13 @@ class Faults:
         self._begin(f"IPv{version} is cut on {len(paths)} paths")
         self._segment.cut(paths, version)
         self._end(self._short(), False, lambda: self._segment.heal(paths, version))
+
+    def _cut_path(self) -> None:
+        """Let a switch forget the group, or a firewall drop one kind of packets: nothing may happen."""
+        path, paths = self._draw.choice(self._segment.paths), self._paths(self._some())
+        self._begin(f"{path} is cut on {len(paths)} paths")
+        self._segment.cut(paths, path)
+        self._end(self._short(), False, lambda: self._segment.heal(paths, path))
 
     def _paths(self, host: Host) -> list[tuple[str, str]]:
         """Return all paths from or to a host, or both."""
@@ -246,16 +278,17 @@ class Faults:
     def _stop(self) -> None:
         host = self._some()
         self._begin(f"SIGTERM on {host.name}")
-        host.stop()
-        self._end(self._short(), False, host.start)
+        for one in host.together:
+            one.stop()
+        self._end(self._short(), False, *(one.start for one in host.together))
 
     def _step_down(self) -> None:
         host = self._some()
         self._begin(f"{host.name} is asked to step down")
         host.tell(Event.STEP_DOWN)
         if self._draw.random() < 0.3:
-            self._end(self._draw.uniform(0, 2), False, host.stop)
-            self._end(self._short() + 2, False, host.start)
+            self._end(self._draw.uniform(0, 2), False, *(one.stop for one in host.together))
+            self._end(self._short() + 2, False, *(one.start for one in host.together))
 
     def _delete(self) -> None:
         host = self._some()
@@ -273,7 +306,9 @@ class Faults:
     def _slow_netlink(self) -> None:
         host = self._some()
         self._begin(f"the kernel of {host.name} takes up to {_SLOW_NETLINK} s to change an address")
-        self._promises.slowest_netlink = host.netlink_delay = _SLOW_NETLINK
+        host.netlink_delay = _SLOW_NETLINK
+        for promises in self._promises:
+            promises.slowest_netlink = _SLOW_NETLINK
         self._end(self._short(), False, lambda: setattr(host, "netlink_delay", 0.0))
 
     def _reload(self) -> None:
@@ -285,11 +320,13 @@ class Faults:
         """Set the time of day, forth or back, which nobody may notice; some restart the daemon then."""
         host, seconds = self._some(), self._draw.choice([-3600.0, -30.0, -1.0, 1.0, 3600.0])
         self._begin(f"the clock of {host.name} is set by {seconds:+g} s")
-        host.time_of_day += seconds
+        for one in host.together:
+            one.time_of_day += seconds
         if self._draw.random() < 0.3:
             self._begin(f"SIGTERM on {host.name}")
-            host.stop()
-            self._end(3.0, False, host.start)
+            for one in host.together:
+                one.stop()
+            self._end(3.0, False, *(one.start for one in host.together))
 
     def _demote(self) -> None:
         """Let a check fail on one host; some fail for sure only after a time of doubt."""
@@ -316,6 +353,26 @@ class Faults:
         self._begin(f"{host.name} must not be master")
         host.set_fault(True)
         self._end(self._short(), False, lambda: host.set_fault(False))
+
+    def _restart(self) -> None:
+        """Let the daemon's program be replaced in place."""
+        host = self._some()
+        for one in host.together:
+            if one.restart():
+                self._begin(f"carpctl restart on {one.name}")
+
+    def _retire(self) -> None:
+        """Let the operator demote a host, and later no longer."""
+        host = self._some()
+        self._begin(f"carpctl demote on {host.name}")
+        host.retire("by order")
+        end = host.promote if self._draw.random() < 0.5 else lambda: host.retire("")
+        self._end(self._short() + 2, False, end)
+
+    def _promote(self) -> None:
+        host = self._some()
+        self._begin(f"carpctl promote on {host.name}")
+        host.promote()
 
     def _attack(self) -> None:
         duration, pause = self._short(), self._draw.choice([0.05, 0.2, 1.0])

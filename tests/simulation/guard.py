@@ -24,12 +24,14 @@ class Guard:
         draw: random.Random,
         later: Callable[[float, Callable[[], None]], None],
         give_up: Callable[[Iterable[bytes]], None],
+        send: Callable[[bytes], object],
     ) -> None:
         self.acted = False
         self.alive = True
         self._draw = draw
         self._later = later
         self._give_up = give_up
+        self._send = send
         self._held: tuple[list[bytes], float] | None = None
         self._frozen = False
         self._orphaned = False
@@ -59,6 +61,19 @@ class Guard:
     def daemon_thawed(self) -> None:
         """See it work again."""
         self._hang += 1
+
+    def stand_in(self, seconds: float, interval: float, turns: list[list[bytes]]) -> None:
+        """Advertise in the daemon's place until dismissed, or give up after so many seconds."""
+        self._hang += 1
+        hang = self._hang
+        self._later(seconds, lambda: self._act_on_hang(hang))
+        for number, turn in enumerate(turns, start=1):
+            self._later(number * interval, lambda turn=turn: self._take_turn(turn))  # type: ignore[misc]
+
+    def _take_turn(self, packets: list[bytes]) -> None:
+        if self.alive and not self._frozen:
+            for packet in packets:
+                self._send(packet)
 
     def freeze(self) -> None:
         """Stop as with SIGSTOP; it then begins to count anew."""

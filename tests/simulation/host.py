@@ -15,11 +15,15 @@ from collections import deque
 from collections.abc import Collection, Iterable
 from typing import Any, Callable
 
+from carpd import groups
 from carpd.actions import Action, Advertise, Announce, Ask, Changed, Hold, Release
 from carpd.config import Vip
+from carpd.groups import Member
 from carpd.packet import Address, Datagram
+from carpd.paths import copies
 from carpd.records import replace
 from carpd.speaker import Speaker
+from carpd.tracking import Verdict
 from carpd.transitions import Event, State
 from carpd.trust import AHEAD, first_step
 from computer import Computer
@@ -30,6 +34,8 @@ from world import World
 KERNEL_LATENESS = 0.49  # measured on Linux 6.18
 USUAL_LATENESS = 0.0005  # of the daemon's wake-ups, in seconds
 _RESERVE = 1 << 24  # as in reserve.py
+RETIRED = 240  # what an order to leave demotes by
+STAND_IN = 0.9  # of the lease, as in daemon.py
 GUARD_PATIENCE = 0.5  # of the lease, as in virtualhost.py
 
 
@@ -48,12 +54,30 @@ class Watcher:
     def announced(self, host: Host) -> None:
         """Hear that it announced the address."""
 
+    def unsent(self, host: Host) -> None:
+        """Hear that a packet could not be sent."""
+
+    def started(self, host: Host) -> None:
+        """Hear that its daemon begins, and knows of nothing that was before."""
+
+    def judged(self, host: Host, refused: str | None) -> None:
+        """Hear why the daemon did not heed the packet that it has just heard, if so."""
+
+    def demoted(self, host: Host) -> None:
+        """Hear that the daemon has just been told of another demotion, or of other doubts."""
+
+    def told(self, host: Host, event: Event) -> None:
+        """Hear that the daemon has just taken in an event."""
+
+    def resumed(self, host: Host, was_master: bool, held: bool) -> None:
+        """Hear that its program was replaced; the new one has done what it does first."""
+
 
 class Host(Computer):
     """One computer with our daemon."""
 
-    def __init__(self, world: World, segment: Segment, vip: Vip, number: int) -> None:
-        super().__init__(world, segment, f"host{number}", number, tuple(vip.versions))
+    def __init__(self, world: World, segment: Segment, vip: Vip, number: int, name: str = "") -> None:
+        super().__init__(world, segment, name or f"host{number}", number, tuple(vip.versions))
         self.vip = vip
         self.watcher = Watcher()
         self.speaker: Speaker | None = None
@@ -61,8 +85,15 @@ class Host(Computer):
         self.died_at: float | None = 0.0
         self.asked_to_end_at: float | None = None
         self.demotion = 0
-        self.known_demotion = 0  # a frozen daemon has not heard of the latest yet
-        self.faulty_since: float | None = None
+        self.doubts = 0
+        self.fault_since: float | None = None
+        self.together: list[Host] = [self]  # the virtual hosts of this computer that move together
+        # What its daemon has been told so far: a frozen one has not heard of the latest yet.
+        self.verdict = Verdict()
+        self.told_demotion = 0
+        self.slow_at = 0.0  # when it last waited for the kernel
+        self.retired = self.promoted = self.stepped_down = False
+        self.unsettled_at = 0.0  # by its own clock: when it was put back last
         self.thawed_at = 0.0
         self.netlink_delay = 0.0  # the kernel takes up to so many seconds to change an address
         self.refuses = False  # the kernel does not let us have the address
@@ -74,6 +105,8 @@ class Host(Computer):
         self._reserved = 0
         self._inbox: deque[Callable[[Speaker], None]] = deque()
         self._todo: deque[Action] = deque()
+        self.loading = False  # its program is being replaced
+        self.restarts = 0
         self._change: Callable[[], None] | None = None  # what the kernel is about
         self._lease_ends: float | None = None
         self._wake = 0
@@ -86,6 +119,26 @@ class Host(Computer):
     def running(self) -> bool:
         """Whether the daemon works."""
         return self.speaker is not None and self.frozen_at is None and not self.suspended
+
+    @property
+    def known_demotion(self) -> int:
+        """By how much the daemon is demoted, as far as it has been told: by its checks and by order."""
+        return min(255, self.verdict.demotion + (RETIRED if self.retired else 0))
+
+    @property
+    def faulty_since(self) -> float | None:
+        """Since when it must not be master, be it for one that it moves together with."""
+        return min((one.fault_since for one in self.together if one.fault_since is not None), default=None)
+
+    @property
+    def has_settled(self) -> bool:
+        """Whether nothing has put it back for as long as its failback waits."""
+        return self.clock() - self.unsettled_at > self.vip.stable_for
+
+    @property
+    def obstacle(self) -> str:
+        """What keeps it from taking part, as far as others of its group care."""
+        return "" if self.carrier else "no carrier"
 
     @property
     def is_master(self) -> bool:
@@ -105,7 +158,7 @@ class Host(Computer):
 
     def start(self) -> None:
         """Start the daemon, as the service manager does after a crash, too; boot first where that is needed."""
-        if self.speaker is not None or self.suspended:
+        if self.speaker is not None or self.loading or self.suspended:
             return
         self.world.note(self.name, "starts")
         self.segment.listener_began()
@@ -113,15 +166,81 @@ class Host(Computer):
         self._drop()  # the real daemon removes what a dead one left
         if self._guard is not None:
             self._guard.end()  # the service manager ends what is left of a service before it starts it again
+        self.retired = self.stepped_down = False
+        self._begin()
+        self._judge()
+        if self.carrier:
+            self._tell_up()
+
+    def _begin(self) -> Speaker:
+        """Load the daemon's program, and fork its guard."""
         self.speaker = Speaker(self.vip, self._first_step(), self.clock())
         self.speaker.sources = self.sources
         self.died_at = self.frozen_at = self.asked_to_end_at = None
+        self.verdict = Verdict()
+        self.promoted, self.told_demotion = False, 0
+        self.unsettled_at = self.clock()
         self._renew_guard()
         self._inbox.clear()
         self._todo.clear()
-        self._tell_health()
+        self.watcher.started(self)
+        return self.speaker
+
+    def restart(self) -> bool:
+        """Replace the daemon's program in place, as ``carpctl restart`` does; tell whether it can be done now.
+
+        Meanwhile its guard advertises what was signed before. See daemon.py, succession.py and sentry.py.
+        """
+        speaker, guard = self.speaker, self._guard
+        if not self.running or self.busy or self._todo or speaker is None or guard is None:
+            return False
+        machine = speaker.machine
+        if machine.state.leaves or machine.state is State.ENDED:
+            return False
+        self.world.note(self.name, "its program is loaded anew")
+        seconds = STAND_IN * machine.timing.lease
+        interval, turns = 0.0, []
+        if machine.state is State.MASTER:
+            machine.renew(self.clock())
+            self._todo.extend(machine.actions())
+            self._work()
+            if machine.failing or machine.state is not State.MASTER or self._change is not None:
+                return False  # it goes on as it was
+            interval = machine.timing.interval(machine.advskew)
+            rank = (machine.timing.advbase, machine.advskew, machine.demotion)
+            count = math.ceil(seconds / interval)
+            turns = [list(speaker.packets(*rank).values()) for _turn in range(count)]
+        legacy = {**machine.legacy(), "sequence": speaker.sequence}
+        guard.stand_in(seconds, interval, turns)
+        self.speaker, self.loading = None, True
+        self.restarts += 1
+        restarts = self.restarts
+        load_time = self.world.random.choice([0.15, 0.3, 0.3, 0.5, 2.5]) * self.world.random.uniform(0.8, 1.2)
+        self._later(load_time, lambda: self._resume(guard, legacy) if restarts == self.restarts else None)
+        return True
+
+    def _resume(self, guard: Guard, legacy: dict[str, Any]) -> None:
+        """Let the new program go on where the old one stopped, if the guard still holds what was left to it."""
+        if not self.loading:
+            return
+        self.loading = False
+        self.world.note(self.name, "its new program begins")
+        self.segment.listener_began()
+        held = guard.alive
+        if not held:
+            self._drop()
+        was_retired, speaker = self.retired, self._begin()
+        self.retired = False
+        speaker.machine.inherit(legacy)
+        speaker.sequence = max(speaker.sequence, legacy["sequence"])
+        self._judge()
+        if was_retired:
+            self.retire("by order")
         if self.carrier:
-            self._tell_up()
+            self._guarded = False
+            self.tell(Event.RESUME if legacy["master"] and held else Event.UP)
+        guard.end()
+        self.watcher.resumed(self, legacy["master"], held)
 
     def _first_step(self) -> int:
         """Begin behind all that was ever sent, as the real daemon does with a number that it keeps in a file."""
@@ -131,7 +250,7 @@ class Host(Computer):
 
     def kill(self, guard_too: bool = False) -> None:
         """Kill the daemon: nobody tidies up but its guard, unless that is killed as well."""
-        if self.speaker is not None and not self.suspended:
+        if (self.speaker is not None or self.loading) and not self.suspended:
             self.world.note(self.name, "is killed, and its guard, too" if guard_too else "is killed")
             self._finish_change()
             self._end()
@@ -198,6 +317,7 @@ class Host(Computer):
                 self._tell_up()
             else:
                 self.tell(Event.DOWN)
+            self._judge()
 
     def stop(self) -> None:
         """Ask the daemon to end, as SIGTERM does."""
@@ -215,15 +335,36 @@ class Host(Computer):
     def demote(self, demotion: int, doubts: int = 0) -> None:
         """Let checks fail that demote the host by so much, and others be in doubt."""
         self.world.note(self.name, f"is demoted by {demotion}, and perhaps by {doubts} more")
-        self.demotion = demotion
-        self._tell_demotion(doubts)
+        self.demotion, self.doubts = demotion, doubts
+        self._judge()
 
     def set_fault(self, faulty: bool) -> None:
         """Let a check fail because of which the host must not be master, or let it heal."""
-        if faulty != (self.faulty_since is not None):
+        if faulty != (self.fault_since is not None):
             self.world.note(self.name, "must not be master" if faulty else "may be master again")
-            self.faulty_since = self.world.now if faulty else None
-            self.tell(Event.FAULT if faulty else Event.HEALED)
+            self.fault_since = self.world.now if faulty else None
+            self._judge()
+
+    def retire(self, reason: str) -> None:
+        """Let the operator demote it, or without a reason no longer."""
+
+        def take(speaker: Speaker) -> None:
+            self.retired, self.promoted, self.stepped_down = bool(reason), False, bool(reason)
+            self._change_rank(speaker, lambda: speaker.machine.retire(self.clock(), reason))
+            if reason:
+                self.watcher.told(self, Event.STEP_DOWN)
+
+        self._tell(take)
+
+    def promote(self) -> None:
+        """Let the operator promote it: it takes over from any worse master."""
+
+        def take(speaker: Speaker) -> None:
+            self.retired = self.stepped_down = False
+            self._change_rank(speaker, lambda: speaker.machine.promote(self.clock()))
+            self.promoted = speaker.machine.claiming
+
+        self._tell(take)
 
     def reconfigure(self, **changes: Any) -> None:
         """Change timing or policy in the running daemon."""
@@ -251,25 +392,42 @@ class Host(Computer):
 
             def take(speaker: Speaker) -> None:
                 self.watcher.heard(self, datagram)
-                speaker.received(datagram, self.clock())
+                self.watcher.judged(self, speaker.received(datagram, self.clock()))
 
             self._inbox.append(take)
             self._work()
 
     # How it works
 
-    def _tell_health(self) -> None:
-        """What the checks have found out outlives a restart of the daemon here; a real one finds it out anew."""
-        self._tell_demotion(0)
-        if self.faulty_since is not None:
-            self.tell(Event.FAULT)
+    def _judge(self) -> None:
+        """Tell everyone who moves together what the checks say. That outlives a restart here, unlike with real ones."""
+        members = {
+            one.name: Member(
+                "group" if len(self.together) > 1 else "",
+                one.obstacle,
+                Verdict(one.demotion, one.doubts, "a check failed" if one.fault_since is not None else ""),
+            )
+            for one in self.together
+        }
+        verdicts = groups.share(members)
+        for one in self.together:
+            one._hear_verdict(verdicts[one.name])
 
-    def _tell_demotion(self, doubts: int) -> None:
-        demotion = self.demotion
+    def _change_rank(self, speaker: Speaker, change: Callable[[], object]) -> None:
+        before = speaker.machine.demotion
+        change()
+        if speaker.machine.demotion != before:
+            self.unsettled_at = self.clock()
+        self.watcher.demoted(self)
 
+    def _hear_verdict(self, verdict: Verdict) -> None:
         def take(speaker: Speaker) -> None:
-            self.known_demotion = demotion
-            speaker.machine.demote(demotion, doubts, self.clock())
+            old, self.verdict = self.verdict, verdict
+            if old == verdict:
+                return
+            self._change_rank(speaker, lambda: speaker.machine.demote(verdict.demotion, verdict.doubts, self.clock()))
+            if old.fault != verdict.fault:
+                self._event(speaker, Event.FAULT if verdict.fault else Event.HEALED, verdict.fault or "good again")
 
         self._tell(take)
 
@@ -283,7 +441,11 @@ class Host(Computer):
             self._work()
 
     def _event(self, speaker: Speaker, event: Event, reason: str) -> None:
+        if event in (Event.UP, Event.RESUME, Event.HEALED):
+            self.unsettled_at = self.clock()
+        self.stepped_down |= event is Event.STEP_DOWN
         speaker.machine.event(event, self.clock(), reason)
+        self.watcher.told(self, event)
 
     def _given_up(self, speaker: Speaker) -> None:
         speaker.skip_goodbyes()
@@ -325,10 +487,14 @@ class Host(Computer):
     def _act(self, speaker: Speaker, action: Action) -> None:
         if isinstance(action, Changed):
             self.world.note(self.name, f"{action.old.value} -> {action.new.value}: {action.reason}")
+            if action.new is State.MASTER:
+                self.promoted = self.stepped_down = False
             self.watcher.changed(self, action)
         elif isinstance(action, Advertise):
             packets = speaker.packets(action.advbase, action.advskew, action.demotion).values()
             left = [self._send(packet) for packet in packets]
+            if not any(left):
+                self.watcher.unsent(self)
             speaker.machine.sent(any(left), self.clock())
         elif isinstance(action, Hold):
             self._hold(speaker, action.lease)
@@ -349,10 +515,11 @@ class Host(Computer):
         self._tell(take)
 
     def _send(self, packet: bytes) -> bool:
-        left = self.emit(packet)
-        if left:
+        """Send a packet by all its paths."""
+        left = [self.emit(copy.packet, copy.path) for copy in copies([packet], self.vip.paths, self.vip.peers)]
+        if any(left):
             self.watcher.sent(self, packet)
-        return left
+        return any(left)
 
     def _hold(self, speaker: Speaker, lease: int) -> None:
         if self._guard is not None and (not self._guarded or speaker.sequence >= self._sign_anew_at):
@@ -364,12 +531,13 @@ class Host(Computer):
             self._event(speaker, Event.ADDRESS_REFUSED, "no address could be added")
             return
 
-        def hold() -> None:
-            self.holds = True
-            self._lease_ends = self.clock() + lease + self.world.random.uniform(0, KERNEL_LATENESS)
-            self._watch_lease()
+        self._change_address(lambda: self._lease_for(lease))
 
-        self._change_address(hold)
+    def _lease_for(self, lease: int) -> None:
+        """Have the address, for so many seconds unless that is renewed."""
+        self.holds = True
+        self._lease_ends = self.clock() + lease + self.world.random.uniform(0, KERNEL_LATENESS)
+        self._watch_lease()
 
     def _release(self) -> None:
         self._drop()
@@ -393,6 +561,7 @@ class Host(Computer):
     def _finish_change(self) -> None:
         """No signal, not even SIGKILL, takes effect while the kernel is at work for a process."""
         change, self._change = self._change, None
+        self.slow_at = self.world.now if self.netlink_delay else self.slow_at
         if change is not None:
             change()
 
@@ -413,11 +582,13 @@ class Host(Computer):
     def _end(self) -> None:
         if self.speaker is not None:
             self.speaker, self.died_at = None, self.world.now
+        elif self.loading:
+            self.loading, self.died_at = False, self.world.now
         self.frozen_at = None
         self._todo.clear()
 
     def _renew_guard(self) -> None:
-        self._guard = Guard(self.world.random, self._later, self._give_up)
+        self._guard = Guard(self.world.random, self._later, self._give_up, self._send)
         self._guarded = False
 
     def _give_up(self, bow_outs: Iterable[bytes]) -> None:

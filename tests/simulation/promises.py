@@ -15,12 +15,13 @@ from collections.abc import Sequence
 
 from carpd.actions import Changed
 from carpd.digest import Digest
-from carpd.machine import HOLD_TIME, REFUSAL_TIME
-from carpd.packet import BOW_OUT, Address, Advertisement, Datagram
-from carpd.standing import WORST_SKEW, demoted_skew
-from carpd.transitions import State
+from carpd.machine import BOW_OUT_INTERVAL, HOLD_TIME, REFUSAL_TIME
+from carpd.packet import Address, Advertisement, Datagram
+from carpd.standing import SEND_PENALTY_TIME, WORST_SKEW, demoted_skew
+from carpd.transitions import Event, State
 from computer import Computer
 from host import KERNEL_LATENESS, Host, Watcher
+from knowledge import Knowledge
 from peer import Peer
 from segment import Segment
 from world import World
@@ -30,18 +31,27 @@ PROMISES = {
     "I2": "while a healthy host is connected, some host owns the address",
     "I3": "no address for longer than a lease after the last advertisement that left, whatever works and what does not",
     "I4": "after two owners one is left within an interval, and it announces the address anew",
-    "I5": "nobody becomes master without having heard silence for the full time, a goodbye or a worse master",
+    "I5": "nobody becomes master without silence for the full time, a goodbye or a worse master that it may follow",
     "I6": "a master that works advertises on time",
     "I7": "a counter never repeats",
     "end": "a daemon that is asked to end does so in time",
     "health": "whoever must not be master hands over or lets go, and of the rest one of the least demoted is master",
     "order": "of equally healthy hosts a preferred one that may preempt is master",
+    "prompt": "a backup that hears a goodbye, or a worse host that it may take over from, is master at once",
+    "restore": "a master that something takes the address from has it again at once",
+    "penalty": "that a backup's advertisements could not be sent is forgiven in time",
+    "truth": "an advertisement says how good a master its sender is, and says it at once when that changes",
+    "trust": "who knows its peers heeds nothing that none of them has said, or that is older than what was heard",
+    "restart": "a daemon whose program is replaced in time is what it was",
+    "announce": "a new master announces the address, again and again",
+    "together": "who cannot serve one address keeps no other that moves with it",
     "yield": "a master that hears a better host gives way at once, and to no other",
     "handover": "who leaves keeps the address until another host has it, or for the full time of a handover",
     "calm": "without faults nothing changes",
 }
 
 LATE = 0.1
+_ANNOUNCEMENTS = 4, 1.5  # so many in so many seconds after a takeover, at least
 RECENT = 6.0  # faults that are less apart may add up
 UNJUST = 3.0  # seconds for which the wrong host may be master while nothing else happens
 EARLY = 0.005  # the daemon's and the promises' idea of one moment
@@ -71,6 +81,7 @@ class Promises(Watcher):
         patient: float,
         skeptical: bool,
     ) -> None:
+        hosts = [host for host in hosts if host.segment is segment]
         self._world = world
         self._segment = segment
         self._hosts = hosts
@@ -98,11 +109,18 @@ class Promises(Watcher):
         self._troubles: list[float] = []
         # What was sent with a counter, and how many were used before.
         self._counters: dict[tuple[Address, int], tuple[int, Advertisement]] = {}
+        self._knowledge = {host: Knowledge(host) for host in hosts}
         self._latest: dict[Host, tuple[Advertisement, Address]] = {}
         self._last_heard: dict[tuple[Host, Address], tuple[Advertisement, float]] = {}
         self._newest: dict[tuple[Host, Address], int] = {}
-        self._last_better: dict[Host, tuple[float, float]] = {}  # when, and the interval that was promised
-        self._may_rise: dict[Host, bool] = {}
+        self._suspects: dict[Host, bool] = {}  # whether what it hears just now cannot be genuine
+        self._goodbye_owed: dict[Host, float] = {}
+        self._word_owed: dict[Host, float] = {}  # since when it has not told of another demotion
+        self._unsent: dict[Host, bool] = {}  # whether it could not send last
+        self._bare_since: dict[Host, float] = {}
+        self._impaired_since: dict[Host, float] = {}  # by its own clock
+        self._risen: dict[Host, tuple[float, int]] = {}  # when it became master, and announcements since
+        self._replaced_at: dict[Host, float] = {}
         self._must_yield: dict[Host, Datagram] = {}
         self._excused_at: dict[Host, float] = {}  # when it last advertised, or had a reason not to
         self._leaves_since: dict[Host, float] = {}
@@ -160,9 +178,78 @@ class Promises(Watcher):
             self._yields(host)
         if host.asked_to_end_at is not None:
             self._ends(host, host.asked_to_end_at, now)
+        if now > self._knowledge[host].rises_by:
+            self._is_prompt(host, now)
+        self._restores(host, now)
+        if host in self._risen:
+            self._announces_takeover(host, *self._risen[host], now)
+        self._forgives(host)
+        self._says_so(host, now)
         if host.faulty_since is not None:
             self._heeds_fault(host, host.faulty_since, now)
         self._on_time(host, now)
+
+    def _is_prompt(self, host: Host, now: float) -> None:
+        knowledge = self._knowledge[host]
+        machine = host.speaker.machine if host.speaker else None
+        if host.busy or not host.running or machine is None or machine.state is not State.BACKUP:
+            knowledge.forget_haste()
+        elif host.thawed_at < knowledge.rises_by - 2 * LATE:
+            raise Broken("prompt", f"{host.name} is still backup, though {knowledge.why}")
+
+    def _can_speak(self, host: Host) -> bool:
+        return host.running and host.carrier and host.sending_works and not host.busy
+
+    def _restores(self, host: Host, now: float) -> None:
+        leaves = host.speaker is not None and host.speaker.machine.state.leaves
+        if (
+            not (host.is_master or leaves)
+            or host.holds
+            or not self._can_speak(host)
+            or host.refuses
+            or self._unsent.get(host)
+        ):
+            self._bare_since.pop(host, None)
+        elif now - max(self._bare_since.setdefault(host, now), host.thawed_at) > EARLY:
+            raise Broken("restore", f"{host.name} is master and has not had the address for a while")
+
+    def _announces_takeover(self, host: Host, since: float, count: int, now: float) -> None:
+        if not host.is_master or not self._can_speak(host) or host.thawed_at > since or host.slow_at > since:
+            del self._risen[host]
+        elif count < 1 and now - since > EARLY:
+            raise Broken("announce", f"{host.name} is master and has not announced the address")
+        elif now - since > _ANNOUNCEMENTS[1]:
+            del self._risen[host]
+            if count < _ANNOUNCEMENTS[0]:
+                raise Broken("announce", f"{host.name} has announced the address only {count} times")
+
+    def _forgives(self, host: Host) -> None:
+        machine = host.speaker.machine if host.speaker else None
+        if machine is None or not machine.impaired or machine.state is not State.BACKUP or not host.running:
+            self._impaired_since.pop(host, None)
+            return
+        clock = host.clock()
+        if clock - self._impaired_since.setdefault(host, clock) > SEND_PENALTY_TIME + self._takeover_time:
+            raise Broken("penalty", f"{host.name} is still demoted because it once could not send")
+
+    def _says_so(self, host: Host, now: float) -> None:
+        if not self._can_speak(host):
+            self._goodbye_owed.pop(host, None)
+            self._word_owed.pop(host, None)
+            return
+        machine = host.speaker.machine if host.speaker else None
+        leaves = machine is not None and machine.state.leaves
+        if host in self._goodbye_owed:
+            since = max(self._goodbye_owed[host], host.thawed_at, host.slow_at)
+            if not leaves:
+                del self._goodbye_owed[host]
+            elif now > since + EARLY:
+                raise Broken("handover", f"{host.name} is about to let go, and does not say so")
+        if host in self._word_owed:
+            if not host.is_master:
+                del self._word_owed[host]
+            elif now > max(self._word_owed[host], host.thawed_at, host.slow_at) + EARLY:
+                raise Broken("truth", f"{host.name} does not tell that it is demoted by {host.known_demotion} now")
 
     def _one_owner(self, now: float) -> None:
         """I1 and the first half of I4."""
@@ -222,6 +309,9 @@ class Promises(Watcher):
     def announced(self, host: Host) -> None:
         """Take note of an announcement."""
         self._owes_announcement.pop(host, None)
+        if host in self._risen:
+            since, count = self._risen[host]
+            self._risen[host] = since, count + 1
 
     def _no_ghost(self, host: Host, now: float) -> None:
         """I3."""
@@ -262,13 +352,18 @@ class Promises(Watcher):
 
     def _on_time(self, host: Host, now: float) -> None:
         """I6, as far as the election answers for it; what else could hold it up is not simulated."""
-        if not host.is_master:
+        leaves = host.speaker is not None and host.speaker.machine.state.leaves
+        if not (host.is_master or leaves):
             self._excused_at.pop(host, None)
             return
         if not (host.running and host.carrier and host.sending_works) or host.busy:
             self._excused_at[host] = now
             return
         silence = now - max(self._excused_at.setdefault(host, now), host.thawed_at) - EARLY
+        if leaves:
+            if silence > BOW_OUT_INTERVAL:
+                raise Broken("handover", f"{host.name} is about to let go, and has not said so for {silence:.3f} s")
+            return
         if silence > self._promised.get(host, 0.0) and silence > _interval(host.vip.advbase, _rank(host)[2]):
             raise Broken("I6", f"{host.name} is master and has not advertised for {silence:.3f} s")
 
@@ -287,7 +382,13 @@ class Promises(Watcher):
                 continue
             if isinstance(owner, Host) and owner is not host and now - host.refused_at > REFUSAL_TIME:
                 self._just("health", owner, host, _rank(host)[0] < _rank(owner)[0], now)
-            if owner is not host and host.vip.preempt and host.speaker and not host.speaker.machine.yielding:
+            if (
+                owner is not host
+                and host.vip.preempt
+                and host.speaker
+                and not host.speaker.machine.yielding
+                and host.has_settled
+            ):
                 self._just("order", owner, host, _rank(host) < _rank(owner), now)
 
     def _is_demoted_anew(self) -> bool:
@@ -307,8 +408,10 @@ class Promises(Watcher):
         now = self._world.now
         if self._is_demoted_anew():
             self._any_trouble = now
+        knowledge = self._knowledge[host]
         if change.new is State.MASTER:
             self._note_move(host)
+            self._risen[host] = now, 0
         elif change.old is State.MASTER and change.new is State.BACKUP:
             self._gave_way[host] = now
             if "better" in change.reason:
@@ -320,12 +423,38 @@ class Promises(Watcher):
         mad_at = max(self._insane_at.values(), default=-math.inf)
         if now - max(self._any_trouble, mad_at) > self._patient + UNJUST:
             raise Broken("calm", f"{host.name} turns from {change.old.value} to {change.new.value}")
-        if change.old is not State.BACKUP or change.new is not State.MASTER or self._may_rise.get(host):
-            return
-        heard_at, interval = self._last_better.get(host, (-math.inf, 0.0))
-        patience = host.vip.dead_ratio * (host.vip.advbase or interval)
-        if now - heard_at < patience - EARLY * min(1.0, patience):
-            raise Broken("I5", f"{host.name} becomes master {now - heard_at:.3f} s after it heard a better host")
+        if change.old is State.BACKUP and change.new is State.MASTER and not knowledge.may_rise:
+            patience = host.vip.dead_ratio * (host.vip.advbase or knowledge.interval)
+            silence = now - knowledge.counts_from
+            if silence < patience - EARLY * min(1.0, patience):
+                raise Broken("I5", f"{host.name} becomes master {silence:.3f} s after it heard that it should not")
+            self._asks(host, now)
+        if change.old is State.MASTER:
+            self._leaves_in_order(host, change, now)
+        if change.new is State.MASTER:
+            knowledge.became_master()
+        elif change.new is State.BACKUP:
+            knowledge.listen(now)
+
+    def _leaves_in_order(self, host: Host, change: Changed, now: float) -> None:
+        if change.new.leaves:
+            self._goodbye_owed[host] = now
+        elif change.new in (State.ENDED, State.FAULTY) or change.reason == Event.STEP_DOWN.value:
+            raise Broken("handover", f"{host.name} lets go at once, and waits for nobody: {change.reason}")
+        elif self._unsent.get(host) and change.new is State.BACKUP:
+            unheard = now - self._left_at.get(host, -math.inf)
+            if unheard > host.vip.dead_ratio * host.vip.advbase and host.vip.advbase:
+                self._knowledge[host].penalise()
+
+    def _asks(self, host: Host, now: float) -> None:
+        """Nobody takes over by silence from a host that still has the address, and would say so if it were asked."""
+        settled = self._network_trouble + self._takeover_time
+        for owner in self._hosts:
+            since = self._owned_since.get(owner, math.inf)
+            if owner is host or not owner.owns or _identity(owner) != _identity(host):
+                continue
+            if now > settled and now - since > self._takeover_time and owner.answers and host.answers:
+                raise Broken("I5", f"{host.name} becomes master, and {owner.name} still answers for the address")
 
     def _hands_over(self, host: Host, now: float) -> None:
         since = self._leaves_since.get(host, now)
@@ -352,24 +481,52 @@ class Promises(Watcher):
             return  # whoever sent that, it tells the host nothing
         if self._skeptical and not self._is_authentic(host, said):
             return
+        self._suspects[host] = False
         if host.vip.known_peers and not self._is_news(host, datagram.source, said):
             return  # which carpd can tell of its own kind
         last, at = self._last_heard.get((host, datagram.source), (None, -math.inf))
         if said == last and self._world.now - at < min(0.1, said.interval / 2):
             return  # it counts as a copy that took another path
         self._last_heard[host, datagram.source] = said, self._world.now
+        self._must_yield.pop(host, None)
+        better = self._knowledge[host].hears(said, datagram.source, self._world.now)
         # Failed sends may rank it lower; but that can end at any time.
         ours = (host.known_demotion, host.vip.advbase, demoted_skew(host.vip.advskew, host.known_demotion))
-        theirs = (said.demotion, said.advbase, said.advskew)
-        self._must_yield.pop(host, None)
-        too_slow = 0 < host.vip.dead_ratio * host.vip.advbase < said.interval
-        if (said.advbase, said.advskew) == BOW_OUT or theirs > ours or too_slow:
-            self._may_rise[host] = True
-        else:
-            self._may_rise[host] = False
-            self._last_better[host] = self._world.now, said.interval
-            if theirs < ours and host.is_master:
-                self._must_yield[host] = datagram
+        if better and (said.demotion, said.advbase, said.advskew) < ours and host.is_master:
+            self._must_yield[host] = datagram
+
+    def judged(self, host: Host, refused: str | None) -> None:
+        """Check trust."""
+        if self._suspects.get(host) and refused is None:
+            raise Broken("trust", f"{host.name} believes what it should not")
+
+    def told(self, host: Host, event: Event) -> None:
+        """Take note of what puts a host back, or makes it forget what it was about to do."""
+        self._knowledge[host].forget_haste()
+
+    def demoted(self, host: Host) -> None:
+        """Take note that it has to tell of it."""
+        self._knowledge[host].forget_haste()
+        if host.is_master and host.told_demotion != host.known_demotion:
+            self._word_owed[host] = self._world.now
+        host.told_demotion = host.known_demotion
+
+    def started(self, host: Host) -> None:
+        """Forget what an earlier daemon knew."""
+        self._knowledge[host].begin()
+        for key in [key for key in self._newest if key[0] is host]:
+            del self._newest[key]
+        for one in (self._goodbye_owed, self._word_owed, self._risen, self._unsent):
+            one.pop(host, None)
+
+    def unsent(self, host: Host) -> None:
+        """Take note."""
+        self._unsent[host] = True
+
+    def resumed(self, host: Host, was_master: bool, held: bool) -> None:
+        """Check that nothing was lost when a program was replaced."""
+        if was_master and held and host.carrier and not host.refuses and not host.is_master and not host.faulty_since:
+            raise Broken("restart", f"{host.name} was master before its program was replaced, and is not now")
 
     def _is_authentic(self, host: Host, said: Advertisement) -> bool:
         identity = _identity(host)
@@ -383,11 +540,25 @@ class Promises(Watcher):
         datagram = Datagram.decode(packet)
         said = Advertisement.decode(datagram.payload)
         self._excused_at[host] = self._left_at[host] = self._world.now
+        self._unsent[host] = False
+        if said.is_bow_out:
+            self._goodbye_owed.pop(host, None)
+        else:
+            self._word_owed.pop(host, None)
+            self._is_true(host, said)
         self._promised[host] = 0.0 if said.is_bow_out else said.interval
         use = (datagram.source, said.counter)
         if use in self._counters:
             raise Broken("I7", f"{host.name} used the counter {said.counter} twice")
         self._counters[use] = len(self._counters), said
+
+    def _is_true(self, host: Host, said: Advertisement) -> None:
+        demotion = host.known_demotion
+        if host.speaker is None or (
+            said.demotion >= demotion and said.advskew >= demoted_skew(host.vip.advskew, demotion)
+        ):
+            return
+        raise Broken("truth", f"{host.name} advertises to be demoted by {said.demotion}, and is by {demotion}")
 
     def _is_news(self, host: Host, source: Address, said: Advertisement) -> bool:
         """Whether one of ours sent exactly this, and the host has heard nothing from there that was sent later."""
@@ -395,6 +566,7 @@ class Promises(Watcher):
             return True
         number, sent = self._counters.get((source, said.counter), (-1, None))
         newest = self._newest.get((host, source), -1)
+        self._suspects[host] = sent != said or number < newest
         if sent != said or number <= newest:
             return False
         self._newest[host, source] = number

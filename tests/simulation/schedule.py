@@ -13,6 +13,7 @@ from typing import NamedTuple
 from bsd import FreeBsd, OpenBsd
 from carpd.config import Vip
 from carpd.digest import Digest
+from carpd.paths import BROADCAST, MULTICAST, PATHS, UNICAST
 from carpd.records import replace
 from carpd.trust import KnownPeer
 from faults import Faults
@@ -20,13 +21,24 @@ from host import Host
 from peer import Peer, PeerVip
 from promises import Broken, Promises
 from segment import LONGEST_DELAY, Segment
+from together import Together
 from ucarp import Ucarp
 from world import World
 
 _ADDRESSES = {4: IPv4Interface("10.0.0.50/24"), 6: IPv6Interface("2001:db8::50/64")}
 _PASSWORD = b"secret"
 _VHID = 1
-_KINDS = {"alike": 45, "two families": 8, "mixed": 22, "mistaken": 7, "attacked": 8, "fast": 8}
+_KINDS = {
+    "alike": 43,
+    "two families": 6,
+    "several paths": 5,
+    "grouped": 7,
+    "mixed": 20,
+    "mistaken": 6,
+    "attacked": 8,
+    "fast": 9,
+}
+_STABLE_FOR = 4.0  # seconds
 _LAST_SECONDS = 8.0
 
 
@@ -52,6 +64,7 @@ class Schedule:
     def __init__(self, seed: int, wordy: bool = False) -> None:
         self.world = World(seed, wordy)
         self.segment = Segment(self.world)
+        self.segments = [self.segment]
         self.kind = self.world.random.choices(list(_KINDS), list(_KINDS.values()))[0]
         self.setting = _setting(self.kind, self.world.random)
         self.hosts: list[Host] = []
@@ -62,9 +75,12 @@ class Schedule:
         acquainted = ", and they know each other" if self.acquainted else ""
         self.world.note("*", f"seed {seed}, {self.kind}{acquainted}")
         skeptical = self.kind == "mistaken"
-        everyone = (self.world, self.segment, self.hosts, self.peers)
-        self.promises = Promises(*everyone, self.setting.patient, skeptical)
-        self.faults = Faults(*everyone, self.promises, self.setting.pace)
+        people = (self.hosts, self.peers)
+        self.promises = [
+            Promises(self.world, segment, *people, self.setting.patient, skeptical) for segment in self.segments
+        ]
+        self.together = Together(self.world, [host.together for host in self.hosts]) if len(self.segments) > 1 else None
+        self.faults = Faults(self.world, self.segment, *people, self.promises, self.setting.pace)
         self._introduce()
 
     def run(self) -> None:
@@ -77,25 +93,40 @@ class Schedule:
             choices += self.faults.of_identity() * 3
         elif self.kind == "attacked":
             choices += self.faults.of_attackers()
+        elif self.kind == "several paths":
+            choices += self.faults.of_paths()
         moment = draw.uniform(1, 8) * setting.pace
         while moment < setting.duration:
             self.world.after(moment, draw.choice(choices))
             moment += draw.expovariate(1 / draw.choice([0.5, 3.0, 12.0])) * setting.pace
-        self.world.run(setting.duration, self.promises.check)
+        self.world.run(setting.duration, self._check)
         self.faults.mend()
-        self.world.run(setting.duration + setting.patient + 5 * setting.pace, self.promises.check)
-        self.promises.check()
+        self.world.run(setting.duration + setting.patient + 5 * setting.pace, self._check)
+        self._check()
+
+    def _check(self) -> None:
+        for promises in self.promises:
+            promises.check()
+        if self.together is not None:
+            self.together.check()
 
     def _people(self) -> None:
         draw, setting = self.world.random, self.setting
-        preempt = draw.random() < 0.8
+        preempt = draw.random() < 0.75
+        stable_for = draw.choice([0.0, 0.0, 0.0, _STABLE_FOR * setting.pace]) if preempt else 0.0
         count = draw.choice([1, 1, 2]) if self.kind == "mixed" else draw.choice([2, 2, 2, 2, 2, 3, 3, 4, 5])
         skews = [setting.lowest_skew + setting.step * place for place in draw.sample(range(12), count + 1)]
         if self.kind == "alike" and draw.random() < 0.1:
             skews = skews[:1] * len(skews)  # nobody should do that, and ties have to be broken
         versions = (4, 6) if self.kind == "two families" else (4,)
-        for number, skew in enumerate(skews[:count], start=1):
-            self.hosts.append(Host(self.world, self.segment, _vip(setting, skew, preempt, versions), number))
+        vips = [replace(_vip(setting, skew, preempt, versions), stable_for=stable_for) for skew in skews[:count]]
+        for number, vip in enumerate(vips, start=1):
+            self.hosts.append(Host(self.world, self.segment, vip, number))
+        if self.kind == "several paths":
+            self._branch()
+        elif self.kind == "grouped":
+            self._double(vips)
+        self.segment.versions = versions
         self.acquainted = draw.random() < 0.5
         if self.kind == "mixed":
             # Sometimes as good as one of ours: then ties are to be broken.
@@ -107,6 +138,21 @@ class Schedule:
         if self.acquainted:
             self._acquaint()
 
+    def _branch(self) -> None:
+        """Let everybody advertise by several paths at once."""
+        self.segment.paths = self.world.random.choice([PATHS, (MULTICAST, UNICAST), (UNICAST, BROADCAST)])
+        for host in self.hosts:
+            peers = tuple(source for one in self.hosts if one is not host for source in one.sources.values())
+            host.vip = replace(host.vip, paths=self.segment.paths, peers=peers)
+
+    def _double(self, vips: list[Vip]) -> None:
+        """Give every host a second virtual host, on another segment, that moves together with the first."""
+        self.segments.append(Segment(self.world))
+        for number, (host, vip) in enumerate(zip(list(self.hosts), vips), start=1):
+            twin = Host(self.world, self.segments[1], vip, number, f"host{number}'")
+            host.together = twin.together = [host, twin]
+            self.hosts.append(twin)
+
     def _acquaint(self) -> None:
         """Let every host of ours know its peers, and what they may advertise."""
         everyone: list[Host | Peer] = [*self.hosts, *self.peers]
@@ -115,7 +161,9 @@ class Schedule:
             for one in everyone
         }
         for host in self.hosts:
-            peers = [peer for one in everyone if one is not host for peer in known[one]]
+            peers = [
+                peer for one in everyone if one.name != host.name for peer in known[one] if one.segment is host.segment
+            ]
             host.vip = replace(host.vip, known_peers=tuple(peers))
 
     def _introduce(self) -> None:
@@ -130,6 +178,17 @@ def explain(seed: int) -> str | None:
     """Run one schedule and return None, or the broken promise with what a person needs to understand it."""
     passed, _story = tell(seed, wordy=False)
     return None if passed else "\n".join(tell(seed)[1])
+
+
+def broken_promise(seed: int) -> str:
+    """Run one schedule and return the name of the promise that broke, if one did."""
+    try:
+        Schedule(seed).run()
+    except Broken as broken:
+        return broken.promise
+    except Exception as error:
+        return f"an error, {error!r}"
+    return ""
 
 
 def tell(seed: int, last_seconds: float = _LAST_SECONDS, wordy: bool = True) -> tuple[bool, list[str]]:

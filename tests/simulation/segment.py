@@ -7,15 +7,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable
-from typing import Callable, Protocol
+from typing import Callable, Protocol, Union
 
-from carpd.packet import Address, Advertisement, Datagram
+from carpd.packet import GROUPS, Address, Advertisement, Datagram, redirected
+from carpd.paths import MULTICAST, UNICAST
 from world import World
 
 USUAL_DELAY = (0.00005, 0.001)
 LONGEST_DELAY = 0.05  # seconds; packets that overtake each other differ by at most this
 
-Cut = tuple[str, str, int]  # from whom, to whom, by which IP version; 0 for both
+# From whom, to whom, and which packets: all, those of one IP version, or those that take one path.
+Only = Union[int, str]
+ALL = 0
+Cut = tuple[str, str, Only]
 
 
 class Port(Protocol):
@@ -47,6 +51,8 @@ class Segment:
         self._world = world
         self._ports: list[Port] = []
         self._cuts: Counter[Cut] = Counter()
+        self.versions: tuple[int, ...] = (4,)  # that hosts speak
+        self.paths: tuple[str, ...] = (MULTICAST,)  # that packets take
         self.loss = 0.0
         self.duplication = 0.0
         self.reorder = 0.0
@@ -62,26 +68,35 @@ class Segment:
         if self.loss or self.lag or self.forgers:
             return True
         cuts = self._cuts
-        return bool(cuts) and any(not only or (a, b, 4 + 6 - only) in cuts for a, b, only in cuts)
+        return bool(cuts) and any(self._is_deaf(a, b) for a, b, _only in cuts)
+
+    def _is_deaf(self, sender: str, receiver: str) -> bool:
+        """Tell whether nothing gets from one to the other."""
+        cuts = self._cuts
+        return (
+            (sender, receiver, ALL) in cuts
+            or all((sender, receiver, version) in cuts for version in self.versions)
+            or all((sender, receiver, path) in cuts for path in self.paths)
+        )
 
     def plug(self, port: Port) -> None:
         """Add a port."""
         self._ports.append(port)
 
-    def cut(self, paths: Iterable[tuple[str, str]], only: int = 0) -> None:
-        """Cut these paths, from one to another, for all packets or ``only`` those of one IP version."""
+    def cut(self, paths: Iterable[tuple[str, str]], only: Only = ALL) -> None:
+        """Cut these paths, from one to another, for all packets or ``only`` some."""
         for sender, receiver in paths:
             self._cuts[sender, receiver, only] += 1
 
-    def heal(self, paths: Iterable[tuple[str, str]], only: int = 0) -> None:
+    def heal(self, paths: Iterable[tuple[str, str]], only: Only = ALL) -> None:
         """End a cut; a path may have been cut more than once."""
         for sender, receiver in paths:
             self._cuts[sender, receiver, only] -= 1
         self._cuts = +self._cuts
 
-    def _is_cut(self, sender: Port, receiver: Port, version: int) -> bool:
+    def _is_cut(self, sender: Port, receiver: Port, *kinds: Only) -> bool:
         cuts = self._cuts
-        return bool(cuts) and ((sender.name, receiver.name, 0) in cuts or (sender.name, receiver.name, version) in cuts)
+        return bool(cuts) and any((sender.name, receiver.name, kind) in cuts for kind in (ALL, *kinds))
 
     def mend(self) -> None:
         """End everything that is wrong."""
@@ -89,17 +104,19 @@ class Segment:
         self.loss = self.duplication = self.reorder = self.lag = 0.0
         self.forgers = 0
 
-    def send(self, sender: Port, packet: bytes) -> None:
-        """Carry a packet to every other port, or not."""
+    def send(self, sender: Port, packet: bytes, path: str = MULTICAST) -> None:
+        """Carry a packet to every other port, or by unicast to one, or not."""
         datagram = Datagram.decode(packet)
         version = datagram.source.version
         if self._world.wordy:
-            self._world.note(sender.name, f"sends {_in_words(datagram)}")
+            self._world.note(sender.name, f"sends {_in_words(datagram)}, by {path}")
         if self.ear is not None and sender in self._ports:
-            self.ear(packet)
+            self.ear(packet if path != UNICAST else redirected(packet, GROUPS[version]))
         chance = self._world.random.random
         for port in self._ports:
-            if port is sender or self._is_cut(sender, port, version):
+            if port is sender or self._is_cut(sender, port, version, path):
+                continue
+            if path == UNICAST and datagram.destination not in port.sources.values():
                 continue
             for _copy in range(2 if self.duplication and chance() < self.duplication else 1):
                 if not self.loss or chance() >= self.loss:

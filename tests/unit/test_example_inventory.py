@@ -51,7 +51,15 @@ def test_all_else_follows(hostvars: dict[str, Any], host: str, advskew: int) -> 
     made = planned(hostvars, host, {"smtp": "a password"})
     assert made["problems"] == []
     assert made["vips"] == [
-        {"name": "smtp", "addresses": ["172.17.0.74/20"], "vhid": 1, "interface": "eth1", "advskew": advskew}
+        {
+            "name": "smtp",
+            "addresses": ["172.17.0.74/20"],
+            "vhid": 1,
+            "drain": 1,
+            "drain_ports": [25, 465, 587],
+            "interface": "eth1",
+            "advskew": advskew,
+        }
     ]
 
 

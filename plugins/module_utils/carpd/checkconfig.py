@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from .options import CHECK_OPTIONS, NAME_RULE, valid_name
+from .packet import Address
 from .records import dataclass, replace
 from .sections import Problem, as_text, parse_section
 from .targets import TARGETS
@@ -18,6 +19,7 @@ class Check:
     """One check. ``weight`` None means that a virtual host must not be master while it fails.
 
     ``vips`` are the names of the virtual hosts that it is about, ``interface`` is where a gateway is looked for.
+    ``peer`` is whose service the target is, None for this host's own.
     """
 
     name: str
@@ -31,6 +33,7 @@ class Check:
     weight: int | None
     vips: tuple[str, ...]
     interface: str = ""
+    peer: Address | None = None
 
     @property
     def probe(self) -> tuple[object, ...]:
@@ -59,6 +62,9 @@ def parse_check(name: str, options: Mapping[str, object], where: str) -> tuple[C
     if values.get("type") != "smtp" and "recipient" in values and "type" in values:
         rule = f"left out: it is for type smtp, and this is type {values['type']}"
         problems.append(Problem(where, section, "recipient", values["recipient"], rule))
+    if "peer" in values and values.get("weight", 0) is None:
+        rule = "a number for a check of a peer's service, which says nothing about this host"
+        problems.append(Problem(where, section, "weight", texts["weight"], rule))
     if problems:
         return None, problems
     return Check(name=name, **{"recipient": "", **values}), []

@@ -67,6 +67,31 @@ class Items:
         yield (b"" if before == b", " else before) + b"]}\n"
 
 
+class Later:
+    """An answer that is not known yet: it is given by ``give`` or ``refuse``, once, or never."""
+
+    def __init__(self) -> None:
+        self.pieces: Iterator[bytes] | None = None  # of the answer, when it is known
+        self._then: Callable[[Iterator[bytes]], None] | None = None
+
+    def give(self, result: Any) -> None:
+        """Answer with what JSON can carry."""
+        self._settle({"result": result})
+
+    def refuse(self, reason: str) -> None:
+        """Answer that it cannot be, and why."""
+        self._settle({"error": reason})
+
+    def when_known(self, then: Callable[[Iterator[bytes]], None]) -> None:
+        """Call ``then`` with the pieces of the answer."""
+        self._then = then
+
+    def _settle(self, answer: Mapping[str, Any]) -> None:
+        self.pieces = _whole(answer)
+        if self._then is not None:
+            self._then(self.pieces)
+
+
 Handler = Callable[[Request], Any]
 
 
@@ -168,6 +193,7 @@ class _Client:
         self.pieces: Iterator[bytes] = iter(())
         self.complete = False  # whether all pieces have been made
         self.watches = False
+        self.waits = False  # for an answer that is not known yet
         self.news: list[bytes] = []  # for after the answer
         self.behind = 0
 
@@ -175,8 +201,8 @@ class _Client:
 class ControlServer:
     """Answers requests from within the daemon's loop; a client that is slow, mute or gone never holds it up.
 
-    ``handler`` gets the request and returns what JSON can carry, or Items, or raises ControlError. ``group`` is the
-    number of the group that may ask, or None for the daemon's own.
+    ``handler`` gets the request and returns what JSON can carry, or Items, or Later, or raises ControlError. ``group``
+    is the number of the group that may ask, or None for the daemon's own.
     """
 
     def __init__(self, path: str, selector: selectors.BaseSelector, handler: Handler, group: int | None = None) -> None:
@@ -241,17 +267,21 @@ class ControlServer:
             return
         except OSError:
             data = b""
-        if client.watches:
+        if client.watches or client.waits:
             if not data:
                 self._drop(client)
             return
         client.asked += data
         if b"\n" in client.asked:
             self._answer(client, client.asked.split(b"\n", 1)[0])
-            self._selector.modify(client.socket, selectors.EVENT_WRITE, lambda: self._write(client))
-            self._write(client)
+            if not client.waits:
+                self._begin_to_write(client)
         elif not data or len(client.asked) > _REQUEST_LIMIT:
             self._drop(client)
+
+    def _begin_to_write(self, client: _Client) -> None:
+        self._selector.modify(client.socket, selectors.EVENT_WRITE, lambda: self._write(client))
+        self._write(client)
 
     def _write(self, client: _Client) -> None:
         if not client.unsent:
@@ -303,7 +333,18 @@ class ControlServer:
         except ControlError as error:
             client.pieces = _whole({"error": str(error)})
         else:
-            client.pieces = result.pieces() if isinstance(result, Items) else _whole({"result": result})
+            if isinstance(result, Later) and result.pieces is None:
+                client.waits = True
+                result.when_known(lambda pieces: self._answer_late(client, pieces))
+            elif isinstance(result, Later):
+                client.pieces = result.pieces or iter(())
+            else:
+                client.pieces = result.pieces() if isinstance(result, Items) else _whole({"result": result})
+
+    def _answer_late(self, client: _Client, pieces: Iterator[bytes]) -> None:
+        client.waits, client.pieces = False, pieces
+        if client in self._clients:
+            self._begin_to_write(client)
 
     def _drop(self, client: _Client) -> None:
         self._clients.remove(client)

@@ -23,6 +23,7 @@ from .waiting import Status, is_free, is_left, is_master, order
 
 _WAIT = 15.0  # seconds; twice as long as a ucarp with its slowest sensible timing takes
 _RETRY_INTERVAL = 0.02
+_FILES_TIME = 60.0  # seconds that the daemon may take to read its configuration, from whatever disk
 _ENDED_BY_READER = 141  # as the shell tells of a program that wrote into a pipe which nobody reads
 
 
@@ -184,7 +185,7 @@ def _order(options: argparse.Namespace, reached: Callable[[Status], bool], **arg
 
 def _restart(options: argparse.Namespace) -> int:
     began = time.monotonic()
-    request(options.socket, "restart")
+    request(options.socket, "restart", _FILES_TIME)
     while True:
         try:
             answer = request(options.socket, "status")
@@ -203,7 +204,7 @@ def _restart(options: argparse.Namespace) -> int:
 
 
 def _reload(options: argparse.Namespace) -> int:
-    answer = request(options.socket, "reload")
+    answer = request(options.socket, "reload", _FILES_TIME)
     if options.json:
         _print_json(answer)
     return 0

@@ -19,9 +19,9 @@ import time
 from collections.abc import Iterable
 
 from .background import Background
-from .config import Config, ConfigError, Vip, load
+from .config import Config, Vip
 from .connections import Connections
-from .control import ControlError, ControlServer
+from .control import ControlError, ControlServer, Later
 from .events import dispatch
 from .export import Export
 from .groups import Member, share
@@ -37,6 +37,7 @@ from .notify import Notifier
 from .orders import Orders
 from .packet import Address, PacketError
 from .paths import UNICAST
+from .reading import Reading
 from .recorder import Recorder
 from .reserve import Reserve
 from .speaker import same_identity
@@ -88,6 +89,7 @@ class Daemon:
         self._health = Health(self._selector, time.monotonic, self._judge)
         self._background = Background(self._selector)
         self._connections = Connections(self._selector)
+        self._reading = Reading(config_path, self._selector)
         self._recorder = Recorder(os.path.dirname(socket_path), time.monotonic, self._background.submit)
         self._orders = Orders(state_dir, self._background, self._maintenance_saved)
         self._orders.load()
@@ -354,7 +356,7 @@ class Daemon:
             if number in (signal.SIGTERM, signal.SIGINT):
                 self._stop()
             elif number == signal.SIGHUP:
-                self._reload_by_signal()
+                self._reload()
             elif number == signal.SIGUSR1:
                 for line in self._describe():
                     _log.info("%s", line)
@@ -378,22 +380,24 @@ class Daemon:
         for host in list(self._hosts.values()):
             self._retire(host, "the daemon ends")
 
-    def _reload_by_signal(self) -> None:
-        try:
-            self._reload()
-        except ControlError as error:
-            for line in str(error).splitlines():
-                _log.error("%s", line)
+    def _reload(self, answer: Later | None = None) -> None:
+        """Have the configuration read anew; when it is broken, or the daemon is ending, nothing changes."""
+        self._reading.read(lambda config, wrong: self._reloaded(config, wrong, answer))
 
-    def _reload(self) -> None:
-        """Read the configuration anew. Raises ControlError, and changes nothing, when it is broken."""
-        if self._stopping:
-            raise ControlError("the daemon is ending")
-        try:
-            config = load(self._config_path)
-        except ConfigError as error:
-            raise ControlError(f"{error}\nthe configuration was not reloaded; the old one stays in force") from error
+    def _reloaded(self, config: Config | None, wrong: str, answer: Later | None) -> None:
+        """Make true what was read, and tell whoever asked for it: the log, if nobody did."""
+        if config is None or self._stopping:
+            why = f"{wrong}\nthe configuration was not reloaded; the old one stays in force" if wrong else ""
+            why = why or "the daemon is ending"
+            if answer is not None:
+                answer.refuse(why)
+            else:
+                for line in why.splitlines():
+                    _log.error("%s", line)
+            return
         self._configure(config)
+        if answer is not None:
+            answer.give("reloaded")
         self._notifier.tell(f"STATUS={self._summary()}")
         _log.info("reloaded %s", self._config_path)
         self._tell(News(RELOAD, "", "", self._summary(), f"reloaded {self._config_path}"))
@@ -417,23 +421,39 @@ class Daemon:
             f"{one['name']}: {one['state']}: {one['reason']}" for one in (host.status() for host in self._everyone())
         ]
 
-    def _restart(self) -> None:
+    def _restart(self, answer: Later) -> None:
         """Have the program loaded anew. Raises ControlError, and goes on, when that cannot be done now."""
+        self._require_quiet()
+        self._reading.read(lambda config, wrong: self._restart_with(config, wrong, answer))
+
+    def _require_quiet(self) -> None:
+        """Raise ControlError if the program cannot be loaded anew at this moment."""
         leaves = any(host.state.leaves for host in self._everyone()) or self._connections.busy
         if self._stopping or self._closing or self._pending or leaves:
             raise ControlError("a handover is under way: try again when it is over")
         if self._background.busy:
             raise ControlError("a file is being written: try again when that is over")
+
+    def _restart_with(self, config: Config | None, wrong: str, answer: Later) -> None:
+        """Have the program loaded anew, now that the configuration which it will read was read once."""
         try:
-            load(self._config_path)
-        except ConfigError as error:
-            raise ControlError(f"{error}\nthe daemon was not restarted: its configuration would stop it") from error
+            if config is None:
+                raise ControlError(f"{wrong}\nthe daemon was not restarted: its configuration would stop it")
+            self._require_quiet()
+            self._stand_aside()
+        except ControlError as error:
+            answer.refuse(str(error))
+        else:
+            answer.give("restarting")
+
+    def _stand_aside(self) -> None:
+        """Let the guard advertise, and leave what the next program has to know. Raises ControlError."""
         seconds = _STAND_IN * min((host.lease for host in self._hosts.values()), default=1)
-        turns = [host.turns(seconds) for host in self._hosts.values()]
         try:
+            turns = [host.turns(seconds) for host in self._hosts.values()]
             guard = self._guard.stand_in(seconds, [turn for turn in turns if turn is not None])
         except OSError as error:
-            raise ControlError(f"the guard does not stand in: {error}") from error
+            raise ControlError(f"the guard cannot stand in: {error}") from error
         _log.info("the program is loaded anew")
         hosts = {name: host.legacy() for name, host in self._hosts.items()}
         self._legacy = Inheritance(
@@ -469,6 +489,7 @@ class Daemon:
             self._connections.leave()
             self._hooks.leave()
             self._background.leave()
+        self._reading.leave()
         self._wires.keep([])
         self._homes.keep([])
         self._watch.close()

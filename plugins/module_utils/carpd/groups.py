@@ -49,4 +49,6 @@ def _of(name: str, member: Member) -> Verdict:
 def _worse(one: Verdict, other: Verdict) -> Verdict:
     """A check that several of a group share counts once, so that demotions are not added up."""
     heavier = other if other.demotion > one.demotion else one
-    return Verdict(heavier.demotion, max(one.doubts, other.doubts), one.fault or other.fault, heavier.reason)
+    # What the services of peers look like is everybody's own matter: it is told to those peers, about one address.
+    doubts, fault = max(one.doubts, other.doubts), one.fault or other.fault
+    return Verdict(heavier.demotion, doubts, fault, heavier.reason, one.views)

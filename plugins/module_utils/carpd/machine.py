@@ -110,7 +110,11 @@ class Machine:
             return
         better = self.master if self.state is State.BACKUP else None
         if event is not Event.SUPERIOR and better and better.is_fresh(now) and source != better.source:
-            return  # among several hosts, one that is leaving, or about to learn of the better master as well
+            # Among several hosts, one that is leaving, or about to learn of the better master as well. If it is not, it
+            # has to be heard again before the silence of the better one has lasted long enough.
+            heard_again = now + advertisement.interval < self._silence.ends_at
+            if event is Event.GOODBYE or heard_again:
+                return
         if event is Event.GOODBYE:
             self.master = None
         elif event is Event.SUPERIOR or not self.state.holds:
@@ -133,7 +137,7 @@ class Machine:
             if event is Event.HEALED:
                 self._stay(Event.FAULT, now, reason)
             self._apply(event, now, reason)
-        if event is Event.UP and self.fault:
+        if event in (Event.UP, Event.RESUME) and self.fault:
             self._apply(Event.FAULT, now, self.fault)
 
     def demote(self, demotion: int, doubts: int, now: float) -> None:
@@ -252,6 +256,16 @@ class Machine:
     def inherit(self, legacy: Mapping[str, Any]) -> None:
         """Take over what the ``legacy`` of an earlier program says, before anything happens here."""
         self.transitions, self.yielding = legacy["transitions"], legacy["yielding"]
+
+    def renew(self, now: float) -> None:
+        """Advertise now, and as soon as that has left renew the lease, whatever is left of it."""
+        self._held_at = -math.inf
+        self._advertise(now)
+
+    @property
+    def failing(self) -> bool:
+        """Whether the last advertisements could not be sent."""
+        return self._standing.failing
 
     def due(self, now: float) -> None:
         """Do what the time has come for."""
@@ -372,7 +386,13 @@ class Machine:
         return Event.INFERIOR if sicker or self.claiming or self._may_fail_back(now) else Event.TOLERATED
 
     def _may_fail_back(self, now: float) -> bool:
-        return self.failback.preempt and not self.yielding and now - self._sound_since >= self.failback.stable_for
+        """Tell whether this host takes over from one that is no sicker: by rights, which only a sound one has.
+
+        When all hosts get sick one after the other, the addresses stay where the first of these faults has moved them.
+        """
+        if self.demotion or self.yielding or not self.failback.preempt:
+            return False
+        return now - self._sound_since >= self.failback.stable_for
 
     def _rank_if(self, demotion: int) -> tuple[int, int, int]:
         """Return what hosts compare, the lowest first, if this one is demoted so much."""
@@ -393,8 +413,7 @@ class Machine:
             self._actions.append(self._advertisement())
         elif reaction is Reaction.RESTORE:
             if self.state.advertises:
-                self._held_at = -math.inf
-                self._advertise(now)  # and when it has left, the lease is renewed: never without
+                self.renew(now)  # never without an advertisement that left
             else:
                 self._hold(now)
             self._announced, self._announce_at = 0, now

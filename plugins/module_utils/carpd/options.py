@@ -165,8 +165,9 @@ def _known_peer(words: list[str]) -> KnownPeer:
     kind = words[1] if len(words) > 1 else "any"
     if not 1 <= len(words) <= 3 or kind not in ("carpd", "any"):
         raise ValueError(words)
-    lowest = whole_number(0, 254)(words[2]) if len(words) > 2 else 0
-    return KnownPeer(ipaddress.ip_address(words[0]), kind == "carpd", lowest)
+    ours = kind == "carpd"
+    lowest = whole_number(0, 254)(words[2]) if len(words) > 2 else None if ours else 0
+    return KnownPeer(ipaddress.ip_address(words[0]), ours, lowest)
 
 
 def _source(text: str) -> ipaddress.IPv4Address | None:
@@ -238,6 +239,10 @@ def _group(text: str) -> str:
 
 def _weight(text: str) -> int | None:
     return None if text == FAULT else whole_number(1, 254)(text)
+
+
+def _peer(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    return ipaddress.ip_address(text)
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -426,10 +431,11 @@ VIP_OPTIONS = _table(
         "known_peers",
         "",
         "addresses that peers advertise from, separated by commas, each with 'carpd' or 'any' behind it and the lowest "
-        "advskew that it may advertise, such as 172.17.0.75 carpd 0",
+        "advskew that it may advertise, such as 172.17.0.75 any 20",
         "Believe no other advertisements, of the IP versions that are in the list. Whoever listens on the segment can "
         "send an old advertisement again with a better rank, since the protocol's digest does not cover it. A peer "
-        "that runs carpd signs that, too, and numbers what it sends, and is believed only so. A host that has just "
+        "that runs carpd signs that, too, and numbers what it sends, and is believed only so. Without a number, it may "
+        "therefore advertise any rank, and any other peer what our advbase allows. A host that has just "
         "started believes the first that it hears of each, since it knows of no newer one.",
         _known_peers,
     ),
@@ -609,6 +615,17 @@ CHECK_OPTIONS = _table(
         "an address of mail, for type smtp only",
         "How far an SMTP check goes: with a recipient, until the server says that it would take mail for it.",
         _recipient,
+        optional=True,
+    ),
+    Option(
+        "peer",
+        None,
+        "an address that a peer which runs carpd advertises from",
+        "Whose service the target is; without it, this host's. While such a check fails, and no other of this host "
+        "does, the peer is told. It believes that if it has a check with this host's address as `peer`, and finds that "
+        "good; then it is demoted by that check's weight. So a service that a firewall hides moves, and one that no "
+        "host can reach at the others stays where it is.",
+        _peer,
         optional=True,
     ),
     Option(

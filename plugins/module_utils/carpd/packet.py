@@ -23,6 +23,7 @@ BOW_OUT = (255, 255)  # advbase and advskew with which a BSD master says that it
 
 _VERSION = 2
 _TYPE_ADVERTISEMENT = 1
+_TYPE_TESTIMONY = 12  # ours, see testimony; only ever sent to a peer that is known to be ours
 _AUTH_WORDS = 7  # length of counter and MAC in 32-bit words; no receiver checks it
 _CARP = struct.Struct("!BBBBBBHQ20s")
 _IPV4 = struct.Struct("!BBHHHBBH4s4s")
@@ -74,6 +75,12 @@ class Advertisement(NamedTuple):
         without = _CARP.pack(*head, 0, self.counter, self.mac)
         return _CARP.pack(*head, checksum(without), self.counter, self.mac)
 
+    def encode_as_testimony(self) -> bytes:
+        """Return the same as a testimony."""
+        first = bytes([_VERSION << 4 | _TYPE_TESTIMONY])
+        payload = first + self.encode()[1:6] + bytes(2) + self.encode()[8:]
+        return payload[:6] + struct.pack("!H", checksum(payload)) + payload[8:]
+
     @classmethod
     def decode(cls, payload: bytes) -> Advertisement:
         """Return the advertisement in an IP payload.
@@ -109,6 +116,11 @@ class Datagram(NamedTuple):
     def vhid(self) -> int:
         """Which virtual host the packet seems to be about, unverified; 0, which is none, if it is too short to say."""
         return self.payload[1] if len(self.payload) > 1 else 0
+
+    @property
+    def is_testimony(self) -> bool:
+        """Whether it seems to be one, unverified."""
+        return self.payload[:1] == bytes([_VERSION << 4 | _TYPE_TESTIMONY])
 
     def encode(self, identification: int = 0) -> bytes:
         """Return the whole IP packet, with the header that ucarp and OpenBSD send."""

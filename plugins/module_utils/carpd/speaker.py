@@ -14,8 +14,9 @@ from .config import Vip
 from .digest import Digest
 from .drain import Drain
 from .machine import Machine
-from .packet import BOW_OUT, GROUPS, TTL, Address, Advertisement, Datagram, PacketError
+from .packet import BOW_OUT, GROUPS, TTL, Address, Advertisement, Datagram, PacketError, redirected
 from .paths import Copies
+from .testimony import Testimony
 from .timing import Failback, Timing
 from .trust import AHEAD, Trust, stamp
 
@@ -36,6 +37,7 @@ class Speaker:
         self.sources: dict[int, Address] = {}
         self.refused: Counter[str] = Counter()
         self.sequence = sequence
+        self.testimony = Testimony()
         self._digests = _digests_of(vip)
         self._trust = Trust(vip.known_peers, vip.advbase)
         self._copies = Copies()
@@ -47,6 +49,9 @@ class Speaker:
         nobody's mistake and not counted.
         """
         try:
+            if datagram.is_testimony:
+                self._take_testimony(datagram, now)
+                return None
             advertisement = self._believed(datagram, now)
         except PacketError as error:
             self.refused[error.reason] += 1
@@ -64,6 +69,17 @@ class Speaker:
         """Return our next advertisement as an IP packet for each version that we speak."""
         self.sequence += 1
         return self._packets(self.sequence, advbase, advskew, demotion)
+
+    def testify(self, accused: Address) -> bytes | None:
+        """Return our next testimony against a peer as an IP packet; None if we have no address to send it from."""
+        source = self.sources.get(accused.version)
+        if source is None:
+            return None
+        self.sequence += 1
+        digest, fields = self._digests[0], (self.vip.advbase, self.machine.advskew, self.machine.demotion)
+        counter = stamp(self.sequence, digest, *fields, source, accused)
+        payload = Advertisement(self.vip.vhid, *fields, counter, digest.mac(counter)).encode_as_testimony()
+        return redirected(Datagram(source, GROUPS[source.version], payload).encode(self.sequence), accused)
 
     def goodbyes(self) -> dict[int, bytes]:
         """Return packets to say goodbye with later, within the next AHEAD advertisements."""
@@ -90,6 +106,20 @@ class Speaker:
         trust.take_over(self._trust)
         self._trust = trust
         self.machine.reconfigure(timing_of(vip), failback_of(vip), now, drain_of(vip))
+
+    def _take_testimony(self, datagram: Datagram, now: float) -> None:
+        said = Advertisement.decode(datagram.payload)
+        if said.vhid != self.vip.vhid:
+            return
+        accused = self.sources.get(datagram.source.version)
+        if accused is None or datagram.destination != accused:
+            raise PacketError("destination")
+        for digest in self._digests:
+            if digest.accepts(said.counter, said.mac):
+                self._trust.examine_testimony(said, datagram.source, accused, digest)
+                self.testimony.heard(datagram.source, now)
+                return
+        raise PacketError("digest")
 
     def _believed(self, datagram: Datagram, now: float) -> Advertisement | None:
         if datagram.source in self.sources.values():

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from .checkconfig import Check
 from .options import FAULT
 from .standing import MOST_DEMOTION
+from .testimony import View
 
 # So much longer than it may take is waited for a result before the checker itself is at fault, in seconds.
 MARGIN = 2.0
@@ -26,13 +27,14 @@ class Verdict(NamedTuple):
     """What the checks say about one virtual host.
 
     ``demotion`` is the weight of the failing checks and ``doubts`` that of those which may soon fail; ``fault`` says
-    why it must not be master, if so, and ``reason`` what demotes it.
+    why it must not be master, if so, and ``reason`` what demotes it. ``views`` tell of the peers' services instead.
     """
 
     demotion: int = 0
     doubts: int = 0
     fault: str = ""
     reason: str = ""
+    views: tuple[View, ...] = ()
 
 
 class Tracker:
@@ -67,7 +69,8 @@ class Tracker:
 
     def verdict(self, vip: str) -> Verdict:
         """Return what the checks say about a virtual host."""
-        tracks = [track for track in self._tracks.values() if vip in track.check.vips]
+        every = [track for track in self._tracks.values() if vip in track.check.vips]
+        tracks = [track for track in every if track.check.peer is None]
         failing = [track for track in tracks if track.failing]
         doubtful = [track for track in tracks if track.streak and not track.failing]
         return Verdict(
@@ -75,6 +78,11 @@ class Tracker:
             sum(track.check.weight or MOST_DEMOTION for track in doubtful),
             _because(track for track in failing if track.check.weight is None),
             _because(track for track in failing if track.check.weight is not None),
+            tuple(
+                View(track.check.peer, track.check.weight or 0, track.is_sure, track.failing)
+                for track in every
+                if track.check.peer is not None
+            ),
         )
 
     def status(self, vip: str, now: float) -> list[dict[str, Any]]:
@@ -98,9 +106,14 @@ class _Track:
     def _patience(self) -> float:
         return self.check.interval + self.check.timeout + MARGIN
 
+    @property
+    def is_sure(self) -> bool:
+        """Whether it is good, and the last look said so, too."""
+        return self.known and not self.failing and not self.streak
+
     def continues_as(self, check: Check) -> bool:
-        def subject(one: Check) -> tuple[str, ...]:
-            return one.type, one.target, one.recipient, one.interface
+        def subject(one: Check) -> tuple[object, ...]:
+            return one.type, one.target, one.recipient, one.interface, one.peer
 
         return subject(check) == subject(self.check)
 
@@ -145,6 +158,7 @@ class _Track:
             "since": round(now - self.since, 3),
             "detail": self.detail,
             "weight": FAULT if self.check.weight is None else self.check.weight,
+            "peer": str(self.check.peer) if self.check.peer else "",
         }
 
 

@@ -110,7 +110,7 @@ TRANSITIONS: dict[tuple[State, Event], Transition] = {
     **_rows(
         _INIT,
         UP=Transition(_BACKUP, (_LISTEN,)),
-        RESUME=Transition(_MASTER, (_CLAIM,)),
+        RESUME=Transition(_MASTER, (Reaction.RESTORE,)),
         STEP_DOWN=Transition(_INIT, (Reaction.YIELD,)),
         STOP=Transition(_ENDED),
     ),
@@ -166,6 +166,7 @@ TRANSITIONS: dict[tuple[State, Event], Transition] = {
         UNHEARD=Transition(_BACKUP, (_RELEASE, _LISTEN)),
         ADDRESS_LOST=Transition(_LEAVING, (Reaction.RESTORE,)),
         ADDRESS_REFUSED=Transition(_BACKUP, (_RELEASE, _LISTEN)),
+        STEP_DOWN=Transition(_LEAVING, (Reaction.YIELD,)),
         HOLD_ENDED=Transition(_MASTER, (_CLAIM,)),
         FAULT=Transition(_FAILING),
         STOP=Transition(_CLOSING, (_BOW_OUT,)),

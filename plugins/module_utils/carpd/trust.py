@@ -30,12 +30,13 @@ AHEAD = 2048
 class KnownPeer(NamedTuple):
     """What the configuration says of a peer.
 
-    ``ours`` means that it runs this daemon; ``advskew`` is the lowest that it may advertise, beside our own advbase.
+    ``ours`` means that it runs this daemon; ``advskew`` is the lowest that it may advertise, beside our own advbase,
+    and None where it may advertise anything: what one of ours says of its rank, it signs.
     """
 
     address: Address
     ours: bool
-    advskew: int
+    advskew: int | None
 
 
 def first_step(wall_clock: float, reserved: int = 0) -> int:
@@ -47,14 +48,20 @@ def first_step(wall_clock: float, reserved: int = 0) -> int:
     return max(int(wall_clock * STEPS), reserved) & _SEQUENCE_MASK
 
 
-def stamp(sequence: int, digest: Digest, advbase: int, advskew: int, demotion: int, source: Address) -> int:
-    """Return the counter of an advertisement."""
-    return (sequence & _SEQUENCE_MASK) << TAG_BITS | _tag(sequence, digest, advbase, advskew, demotion, source)
-
-
-def _tag(sequence: int, digest: Digest, advbase: int, advskew: int, demotion: int, source: Address) -> int:
+def stamp(
+    sequence: int,
+    digest: Digest,
+    advbase: int,
+    advskew: int,
+    demotion: int,
+    source: Address,
+    accused: Address | None = None,
+) -> int:
+    """Return the counter of an advertisement, or of a testimony against a peer."""
     fields = struct.pack("!QBBB", sequence & _SEQUENCE_MASK, advbase, advskew, demotion) + source.packed
-    return int.from_bytes(digest.tag(fields)[:4], "big") >> 32 - TAG_BITS
+    # With two addresses it has a length that no advertisement's has: neither can be taken for the other.
+    tag = digest.tag(fields + (accused.packed if accused else b""))
+    return (sequence & _SEQUENCE_MASK) << TAG_BITS | int.from_bytes(tag[:4], "big") >> 32 - TAG_BITS
 
 
 class Trust:
@@ -65,10 +72,12 @@ class Trust:
         self._versions = {address.version for address in self._peers}
         self._advbase = advbase
         self._last: dict[Address, int] = {}
+        self._last_testimony: dict[Address, int] = {}
 
     def take_over(self, other: Trust) -> None:
         """Remember what another one has heard."""
         self._last = {address: last for address, last in other._last.items() if address in self._peers}
+        self._last_testimony = other._last_testimony
 
     def examine(self, advertisement: Advertisement, source: Address, digest: Digest) -> bool:
         """Return whether it is news; a second copy, which came by another path, is none.
@@ -81,18 +90,33 @@ class Trust:
             if source.version in self._versions:
                 raise PacketError("stranger")
             return True
-        lowest = self._advbase + peer.advskew / 256
+        lowest = 0.0 if peer.advskew is None else self._advbase + peer.advskew / 256
         if not advertisement.is_bow_out and advertisement.interval < lowest:
             raise PacketError("range")
         return self._is_next(advertisement, source, digest) if peer.ours else True
 
+    def examine_testimony(self, testimony: Advertisement, source: Address, accused: Address, digest: Digest) -> None:
+        """Require that a testimony is what a peer of ours says now. Raises PacketError: stranger, tag or replay."""
+        if self._peers and source not in self._peers:
+            raise PacketError("stranger")
+        sequence = _signed(testimony, source, digest, accused)
+        # Before the first testimony of a peer, its advertisements tell how old one may be.
+        if sequence <= max(self._last_testimony.get(source, -1), self._last.get(source, -1) - AHEAD):
+            raise PacketError("replay")
+        self._last_testimony[source] = sequence
+
     def _is_next(self, advertisement: Advertisement, source: Address, digest: Digest) -> bool:
-        sequence = advertisement.counter >> TAG_BITS
-        fields = (advertisement.advbase, advertisement.advskew, advertisement.demotion)
-        if stamp(sequence, digest, *fields, source) != advertisement.counter:
-            raise PacketError("tag")
+        sequence = _signed(advertisement, source, digest)
         last = self._last.get(source, -1)
         if sequence < last:
             raise PacketError("replay")
         self._last[source] = sequence
         return sequence > last
+
+
+def _signed(said: Advertisement, source: Address, digest: Digest, accused: Address | None = None) -> int:
+    """Return the sequence number. Raises PacketError when the tag is not right."""
+    sequence = said.counter >> TAG_BITS
+    if stamp(sequence, digest, said.advbase, said.advskew, said.demotion, source, accused) != said.counter:
+        raise PacketError("tag")
+    return sequence

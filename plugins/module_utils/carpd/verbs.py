@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable
 from typing import Any, Callable
 
-from .control import ControlError, Items, Request
+from .control import ControlError, Items, Later, Request
 from .health import Health
 from .news import MAINTENANCE, ORDER, News
 from .orders import Orders
@@ -24,8 +24,8 @@ _log = logging.getLogger(__name__)
 class Verbs:
     """Answers requests. ``hosts`` returns all virtual hosts, also those that are about to end.
 
-    ``reload`` reads the configuration anew, and ``restart`` loads the program anew, or raise ControlError; ``tell`` is
-    told what the orders lead to.
+    ``reload`` reads the configuration anew, and ``restart`` loads the program anew; each is given the answer to settle,
+    or raises ControlError. ``tell`` is told what the orders lead to.
     """
 
     def __init__(
@@ -34,8 +34,8 @@ class Verbs:
         health: Health,
         orders: Orders,
         recorder: Recorder,
-        reload: Callable[[], None],
-        restart: Callable[[], None],
+        reload: Callable[[Later], None],
+        restart: Callable[[Later], None],
         tell: Callable[[News], None],
     ) -> None:
         self._hosts = hosts
@@ -140,13 +140,15 @@ class Verbs:
             self.obey()
         return {**self._orders.status(), "vips": [host.vip.name for host in self._hosts()]}
 
-    def _answer_reload(self, _request: Request) -> str:
-        self._reload()
-        return "reloaded"
+    def _answer_reload(self, _request: Request) -> Later:
+        answer = Later()
+        self._reload(answer)
+        return answer
 
-    def _answer_restart(self, _request: Request) -> str:
-        self._restart()
-        return "restarting"
+    def _answer_restart(self, _request: Request) -> Later:
+        answer = Later()
+        self._restart(answer)
+        return answer
 
     def _names(self, request: Request) -> list[str]:
         """Return the names that a request is about: all, if it names none, and else all of the groups of those."""

@@ -22,7 +22,7 @@ from .netlink import Link, Requests
 from .news import ALARM, DEMOTION, STATE, News, nobody
 from .options import Interface
 from .packet import Address, Datagram
-from .paths import MULTICAST, Copy, copies
+from .paths import MULTICAST, UNICAST, Copy, copies
 from .recorder import forget
 from .rivals import Claim, Rivals
 from .speaker import Speaker
@@ -166,6 +166,8 @@ class VirtualHost:
             self._note("heard", self.vip.name, datagram.source, datagram.payload, refused)
         if refused:
             self._complain(refused, datagram.source)
+        elif datagram.is_testimony:
+            self._weigh()
         elif self._machine.master is not None and self._machine.master.source == datagram.source:
             self._masters_mac = datagram.mac
         self._perform()
@@ -196,6 +198,7 @@ class VirtualHost:
         self._machine.due(self._clock())
         self._perform()
         self._watch_rivals()
+        self._testify()
         self._plan()
 
     def reconfigure(self, vip: Vip) -> None:
@@ -212,11 +215,35 @@ class VirtualHost:
         if verdict == self._verdict:
             return
         self._verdict, now = verdict, self._clock()
-        self._machine.demote(verdict.demotion, verdict.doubts, now)
+        self._weigh()
         if verdict.fault != self._machine.fault:
             # Also when only the reason has changed, which a person may read.
             event = Event.FAULT if verdict.fault else Event.HEALED
             self._machine.event(event, now, verdict.fault or "the checks are good again")
+        self._perform()
+
+    def _weigh(self) -> None:
+        """Have what the checks and the peers say decide about the rank, and about what the peers are told."""
+        verdict, testimony, now = self._verdict, self._speaker.testimony, self._clock()
+        self._machine.demote(verdict.demotion + testimony.demotion(now), verdict.doubts, now)
+        sound = not (self._machine.demotion or verdict.doubts or verdict.fault)
+        testimony.judge(verdict.views, sound, now)
+
+    def _testify(self) -> None:
+        """Tell peers that their service cannot be reached from here."""
+        testimony = self._speaker.testimony
+        if testimony.next_timer() > self._clock():
+            return
+        accused = testimony.due(self._clock())
+        self._weigh()
+        for peer in accused:
+            packet = self._speaker.testify(peer)
+            if packet is not None and peer.version in self.wires:
+                self._note("testify", self.vip.name, peer)
+                try:
+                    self.wires[peer.version].send(Copy(packet, UNICAST))
+                except OSError as error:
+                    self._complain("send to a peer", error.strerror)
         self._perform()
 
     def release(self) -> None:
@@ -245,11 +272,18 @@ class VirtualHost:
         return self._machine.timing.lease
 
     def turns(self, seconds: float) -> Turns | None:
-        """Renew the lease, and return what is to be advertised for so many seconds; None if this is no master."""
+        """Renew the lease, and return what is to be advertised for so many seconds; None if this is no master.
+
+        Raises OSError when nothing can be sent: then the lease must end, and nobody can stand in.
+        """
+        machine = self._machine
+        if self.state is State.MASTER:
+            machine.renew(self._clock())
+            self._perform()
         if self.state is not State.MASTER or self._link is None:
             return None
-        self._hold(self._link, self.lease)
-        machine = self._machine
+        if machine.failing:
+            raise OSError(f"{self.vip.name} cannot send advertisements")
         interval = machine.timing.interval(machine.advskew)
         rank = (machine.timing.advbase, machine.advskew, machine.demotion)
         turns = [self._copies(self._speaker.packets(*rank)) for _turn in range(math.ceil(seconds / interval))]
@@ -349,6 +383,9 @@ class VirtualHost:
     def _causes(self) -> list[str]:
         causes = [self._machine.retirement] if self._machine.retirement else []
         causes += [self._verdict.reason] if self._verdict.demotion else []
+        witnesses = self._speaker.testimony.witnesses(self._clock())
+        if witnesses:
+            causes.append(f"{' and '.join(map(str, witnesses))} cannot use the service here")
         if self._machine.impaired:
             causes.append("advertisements could not be sent")
         return causes
@@ -366,12 +403,14 @@ class VirtualHost:
 
     def _plan(self) -> None:
         """Note when there is something to do: the loop asks each of many virtual hosts in every turn."""
-        self._next_timer = min(self._machine.next_timer(), self._rivals.next_timer())
+        timers = (self._machine.next_timer(), self._rivals.next_timer(), self._speaker.testimony.next_timer())
+        self._next_timer = min(timers)
 
     def _tell_demotion(self) -> None:
         old, self._told_demotion = self._told_demotion, self._machine.demotion
         if old != self._told_demotion:
             self._tell(News(DEMOTION, self.vip.name, str(old), str(self._told_demotion), self._demoted_by()))
+            self._weigh()  # for who is demoted testifies against nobody
 
     def _act(self, action: Action) -> None:
         if isinstance(action, Changed):

@@ -11,8 +11,8 @@ import pytest
 from drill.analysis import Span
 from drill.watched import Seen, arguments, kept
 
-LIMITS = ["--lost=0", "--failed=0", "--unserved=2", "0.5", "0.1", "command", "--its", "argument"]
-GOOD = Seen(0, [Span(1, 1.4)], [Span(1, 1.05)], 100, 0, 50, 0, True, [Span(1, 3)])
+LIMITS = ["--lost=0", "--stays", "--failed=0", "--unserved=2", "0.5", "0.1", "command", "--its", "argument"]
+GOOD = Seen(0, [Span(1, 1.4)], [Span(1, 1.05)], ["server2"], 100, 0, 50, 0, True, [Span(1, 3)])
 
 
 def test_the_command_keeps_its_arguments() -> None:
@@ -29,6 +29,7 @@ def test_what_is_within_the_limits() -> None:
         {"gaps": [Span(1, 1.4), Span(2, 2.6)]},
         {"both": [Span(1, 1.2)]},
         {"lost": 1},
+        {"owners": ["server2", "server1"]},
         {"failed": 1},
         {"serving": False},
         {"unserved": [Span(1, 3.1)]},
@@ -46,7 +47,7 @@ def test_it_is_told_in_a_line_and_with_reasons() -> None:
     told = replace(GOOD, failed=2, reasons=["refused", "timed out"]).told()
     assert told.splitlines() == [
         "longest gap 0.400 s of 1, longest time of two owners 0.050 s of 1; 0 of 100 pings lost; "
-        "2 of 50 requests failed, longest 2.000 s unserved",
+        "it was with server2; 2 of 50 requests failed, longest 2.000 s unserved",
         "refused",
         "timed out",
     ]

@@ -45,6 +45,43 @@ def test_the_simplest_inventory_gives_a_complete_plan(pair: dict[str, Host]) -> 
     assert second.vips == [{**common, "interface": "ens5", "advskew": 20}]
 
 
+class TestKnownPeers:
+    """Where all hosts of a virtual IP run carpd, they are told of each other, and of all addresses they may use."""
+
+    def made(self, hosts: dict[str, Host], running: Any = ("server1", "server2"), **more: Any) -> Any:
+        return make_plan([{**SMTP, **more}], "server1", ORDER, hosts, {"smtp": SECRET}, running=running).vips[0]
+
+    def test_the_other_is_known(self, pair: dict[str, Host]) -> None:
+        assert self.made(pair)["known_peers"] == ["172.17.0.76 carpd"]
+
+    def test_by_each_ip_version_in_which_all_are(self, facts: Any) -> None:
+        host = Host(
+            facts(ens5=["172.17.0.76/20", "172.17.0.86/20", "2001:db8::76/64", "fe80::76/64"], eth9=["10.0.0.1/8"])
+        )
+        known = self.made({"server1": Host(facts(eth1=["172.17.0.75/20"])), "server2": host})["known_peers"]
+        assert known == [f"{each} carpd" for each in ("172.17.0.76", "172.17.0.86", "2001:db8::76", "fe80::76")]
+
+    def test_one_that_may_run_ucarp_is_not_shut_out(self, pair: dict[str, Host]) -> None:
+        assert "known_peers" not in self.made(pair, running=["server1"])
+        assert "known_peers" not in self.made(pair, running=None)
+
+    @pytest.mark.parametrize("more", [{"peers": ["172.17.0.99"]}, {"peers": "172.17.0.76", "routed_peers": True}])
+    def test_nobody_is_shut_out_who_is_spoken_to(self, pair: dict[str, Host], more: dict[str, Any]) -> None:
+        assert self.made(pair, **more)["known_peers"] == []
+
+    def test_where_one_is_unknown_everybody_is_believed(self, pair: dict[str, Host]) -> None:
+        del pair["server2"]
+        assert self.made(pair)["known_peers"] == []
+
+    def test_what_is_given_stays(self, pair: dict[str, Host]) -> None:
+        assert self.made(pair, known_peers=["172.17.0.76 any 20"])["known_peers"] == ["172.17.0.76 any 20"]
+
+    def test_an_address_that_carpd_holds_there_is_not_the_hosts(self, facts: Any) -> None:
+        host = Host(facts(ens5=["172.17.0.76/20", "172.17.0.73/20"]), frozenset({"172.17.0.73"}))
+        hosts = {"server1": Host(facts(eth1=["172.17.0.75/20"])), "server2": host}
+        assert self.made(hosts)["known_peers"] == ["172.17.0.76 carpd"]
+
+
 class TestPeers:
     """Only if asked for, the addresses of the other hosts are taken from the inventory."""
 

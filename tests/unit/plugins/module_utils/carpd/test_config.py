@@ -948,13 +948,14 @@ def test_hooks() -> None:
 
 
 def test_known_peers() -> None:
-    text = "172.17.0.75 carpd 0, 172.17.0.76 any 20,fe80::1"
+    text = "172.17.0.75 carpd 0, 172.17.0.76 any 20,fe80::1, fe80::2 carpd"
     vip, wrong = parse_vip("smtp", {**SMTP, "password": "sesame", "known_peers": text}, "here")
     assert wrong == [] and vip is not None
     assert [(str(peer.address), peer.ours, peer.advskew) for peer in vip.known_peers] == [
         ("172.17.0.75", True, 0),
         ("172.17.0.76", False, 20),
         ("fe80::1", False, 0),
+        ("fe80::2", True, None),
     ]
 
 

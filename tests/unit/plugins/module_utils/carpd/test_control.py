@@ -25,6 +25,7 @@ from ansible_collections.failover.carp.plugins.module_utils.carpd.control import
     ControlServer,
     Conversation,
     Items,
+    Later,
     Request,
     request,
 )
@@ -742,3 +743,53 @@ class TestRequest:
             thread = threading.Thread(target=ask, daemon=True)
             thread.start()
             assert gave_up.wait(2.0)
+
+
+class TestLater:
+    """Answers that take their time."""
+
+    @pytest.fixture(name="later")
+    def later_(self, socket_dir: Path) -> Iterator[tuple[Loop, Later]]:
+        later = Later()
+        loop = Loop(str(socket_dir / "later.sock"), lambda _asked: later)
+        yield loop, later
+        loop.server.close()
+
+    @staticmethod
+    def ask(loop: Loop) -> socket.socket:
+        client = socket.socket(socket.AF_UNIX)
+        client.connect(loop.path)
+        client.sendall(b'{"verb": "reload"}\n')
+        for _turn in range(3):
+            loop.turn()
+        return client
+
+    @pytest.mark.parametrize("refused", [False, True])
+    def test_it_is_given_when_it_is_known(self, later: tuple[Loop, Later], refused: bool) -> None:
+        loop, answer = later
+        with self.ask(loop) as client:
+            client.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                client.recv(1)
+            assert loop.turn() == 0  # nothing turns in circles meanwhile
+            if refused:
+                answer.refuse("it is broken")
+            else:
+                answer.give("reloaded")
+            expected = {"error": "it is broken"} if refused else {"result": "reloaded"}
+            assert json.loads(client.recv(1000)) == expected
+            assert client.recv(1) == b""
+
+    def test_it_may_be_known_at_once(self, later: tuple[Loop, Later]) -> None:
+        loop, answer = later
+        answer.give("reloaded")
+        with self.ask(loop) as client:
+            client.settimeout(PATIENCE)
+            assert json.loads(client.recv(1000)) == {"result": "reloaded"}
+
+    def test_who_has_gone_meanwhile_hears_nothing(self, later: tuple[Loop, Later]) -> None:
+        loop, answer = later
+        self.ask(loop).close()
+        loop.turn()
+        answer.give("reloaded")
+        assert loop.turn() == 0

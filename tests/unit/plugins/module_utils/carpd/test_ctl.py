@@ -59,7 +59,7 @@ class Daemon:
         self.asked: list[tuple[object, ...]] = []
         self.answer: object = []
 
-    def request(self, path: str, verb: str, **arguments: object) -> object:
+    def request(self, path: str, verb: str, _timeout: float = 0.0, **arguments: object) -> object:
         self.asked.append((path, verb, *arguments.items()))
         if isinstance(self.answer, Exception):
             fail(self.answer)

@@ -22,6 +22,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.failover.carp.plugins.module_utils.carpd import daemon as daemon_module
+from ansible_collections.failover.carp.plugins.module_utils.carpd import reading as reading_module
 from ansible_collections.failover.carp.plugins.module_utils.carpd import wires as wires_module
 from ansible_collections.failover.carp.plugins.module_utils.carpd.config import Vip, load
 from ansible_collections.failover.carp.plugins.module_utils.carpd.control import (
@@ -227,6 +228,20 @@ class Guard:
         self.far.close()
 
 
+class AtOnce:
+    """Does what belongs into the background before it returns: the story goes on by turns of the loop."""
+
+    def __init__(self, selector: selectors.BaseSelector) -> None:
+        assert isinstance(selector, Scripted)
+
+    def submit(self, work: Callable[[], None], done: Callable[[str], None]) -> None:
+        work()
+        done("")
+
+    def leave(self) -> None:
+        return
+
+
 class Scripted(selectors.SelectSelector):
     """Before each turn, the story goes on. At its end the daemon is told to end, and time passes until it does."""
 
@@ -266,6 +281,7 @@ def world_(
     monkeypatch.setattr(daemon_module, "Requests", lambda: Requests(world))
     monkeypatch.setattr(daemon_module, "Watch", lambda: world.watch)
     monkeypatch.setattr(daemon_module, "_signal_socket", lambda: world.signalled)
+    monkeypatch.setattr(reading_module, "Background", AtOnce)
     monkeypatch.setattr(wires_module, "Wire", lambda *arguments: Wire(world, *arguments))
     world.socket = str(socket_dir / "control.sock")
     world.state = str(tmp_path / "state")

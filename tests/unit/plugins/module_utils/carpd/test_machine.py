@@ -851,9 +851,56 @@ def test_but_a_goodbye_counts_all_the_same() -> None:
 def test_the_next_program_goes_on_as_master() -> None:
     host, successor = Host.master(advskew=0), Host(advskew=0)
     successor.machine.inherit(host.machine.legacy())
-    assert successor.event(Event.RESUME) == [Hold(2), Announce(), Advertise(1, 0)]
+    assert successor.event(Event.RESUME) == [Advertise(1, 0), Hold(2)]
+    assert successor.wait(0.0) == [Announce()]
     assert successor.machine.state is State.MASTER
     assert successor.machine.transitions == host.machine.transitions + 1
+
+
+def test_but_its_lease_is_not_renewed_without_an_advertisement() -> None:
+    host, successor = Host.master(advskew=0), Host(advskew=0)
+    successor.machine.inherit(host.machine.legacy())
+    successor.sending_works = False
+    assert Hold(2) not in successor.event(Event.RESUME)
+
+
+def test_before_the_program_is_replaced_the_lease_is_renewed_by_an_advertisement_that_left() -> None:
+    host = Host.master(advskew=0)
+    host.machine.renew(host.now)
+    assert host.perform() == [Advertise(1, 0), Hold(2)]
+    assert not host.machine.failing
+    host.sending_works = False
+    host.machine.renew(host.now)
+    assert host.perform() == [Advertise(1, 0)]
+    assert host.machine.failing
+
+
+def test_a_fault_that_is_known_before_it_resumes_counts() -> None:
+    host = Host(advskew=0)
+    host.event(Event.FAULT)
+    host.event(Event.RESUME)
+    assert host.machine.state is State.FAILING
+
+
+def test_a_worse_master_that_stays_is_no_silence_though_a_better_one_was_heard() -> None:
+    host = Host.backup(advskew=254, dead_ratio=2, preempt=False)
+    host.hear(1, 240)
+    for _second in range(4):
+        host.wait(0.95)
+        host.hear(1, 255, source=HIGHER)
+    assert host.machine.state is State.BACKUP
+
+
+def test_stepping_down_counts_while_it_leaves_for_another_reason() -> None:
+    host = Host.master(advskew=0)
+    host.event(Event.FAULT)
+    host.event(Event.HEALED)
+    assert host.machine.state is State.LEAVING
+    host.event(Event.STEP_DOWN)
+    host.hear(1, 100)
+    host.hear(1, 100)
+    host.wait(1.0)
+    assert host.machine.state is State.BACKUP
 
 
 def test_and_still_yields_to_whom_the_last_one_did() -> None:

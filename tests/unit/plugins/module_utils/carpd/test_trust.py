@@ -91,6 +91,12 @@ def test_nobody_may_promise_more_than_he_is_configured_to(fields: tuple[int, int
     assert refusal(ours(20), make(7, fields)) == said
 
 
+def test_one_of_ours_without_a_range_may_be_given_any_rank() -> None:
+    trust = Trust([KnownPeer(PEER, True, None)], 1)
+    assert [refusal(trust, make(number, fields)) for number, fields in ((7, (1, 0, 0)), (8, (0, 1, 0)))] == ["", ""]
+    assert refusal(trust, make(8, (0, 1, 0))._replace(advskew=0)) == "tag"
+
+
 def test_an_old_peer_need_not_count() -> None:
     trust = Trust([KnownPeer(PEER, False, 20)], 1)
     for counter in (5, 5, 3):

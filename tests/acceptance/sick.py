@@ -1,0 +1,170 @@
+# Copyright (c) 2026 The failover.carp authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A sick mail service on a living server: C1 to C7."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+
+from drill.failover import ADDRESS, CLIENT, PREFERRED, STANDBY
+from drill.machines import LabError
+
+from . import faults
+from .faults import Fault, shell
+from .stage import SERVERS, Stage
+
+DETECTED = 12.0
+WAITERS = 5
+
+
+def hung(stage: Stage) -> None:
+    """C1: postfix hangs; the clients that wait for it must be told."""
+    with faults.hung(PREFERRED):
+        began = time.monotonic()
+        stage.recorder.start(CLIENT, "waiters", ADDRESS, "25", str(WAITERS))
+        moved = _moved(stage, began, 30)
+        reset = _reset_after(stage, began, moved)
+    stage.settle()
+    measured = f"address at the other server after {moved:.1f} s, {reset}"
+    told = [e for e in stage.recorder.events() if e.kind == "left" and e.at >= began]
+    fine = moved <= DETECTED and len(told) == WAITERS and all(e.at <= began + moved + 1.0 for e in told)
+    bound = "<= 12 s, the clients reset <= 1 s later"
+    stage.row("C1", f"master and smtpd stopped (SIGSTOP), {WAITERS} clients waiting", measured, bound, fine)
+
+
+def stopped_and_killed(stage: Stage) -> None:
+    """C2: postfix is stopped, or dies."""
+    with faults.stopped(PREFERRED):
+        began = time.monotonic()
+        moved = _moved(stage, began, 30)
+    stage.settle()
+    stage.row("C2", "postfix stopped", f"address at the other server after {moved:.1f} s", "<= 5 s", moved <= 5.0)
+    shell(PREFERRED, f"kill -KILL {faults.MASTER}")
+    began = time.monotonic()
+    served = stage.until("somebody answers", lambda: _greets(), 30) - began
+    how = "the other server" if stage.got(STANDBY, began) is not None else "systemd, on the same server"
+    stage.settle()
+    measured = f"answered again after {served:.1f} s, by {how}"
+    stage.row("C2", "postfix killed (SIGKILL)", measured, "restarted, or moved, <= 5 s", served <= 5.0)
+
+
+def out_of_order(stage: Stage) -> None:
+    """C3: faults that only a check as deep as RCPT TO sees."""
+    with faults.small_queue(PREFERRED):
+        stage.settle()
+        _move_by(stage, "C3", "queue disk full", faults.disk_full)
+        _move_by(stage, "C3", "queue disk out of inodes", faults.inodes_full)
+    stage.settle()
+    _move_by(stage, "C3", "access map lost", faults.no_map)
+    _move_by(stage, "C3", "milter dead", faults.no_milter)
+
+
+def firewalled(stage: Stage) -> None:
+    """C4: only others see that the service is not there."""
+    with faults.firewall(PREFERRED):
+        began = time.monotonic()
+        moved = _moved(stage, began, 30)
+        seen = stage.failing(STANDBY)
+        reason = stage.status(PREFERRED)["reason"].rpartition("; ")[2]
+    stage.settle()
+    measured = f"address at the other server after {moved:.1f} s; there: {seen}; here: {reason}"
+    fine = moved <= DETECTED and "mail-at-peer" in seen
+    stage.row(
+        "C4", "answers of port 25 dropped on the active server", measured, "peer's view reports it, <= 12 s", fine
+    )
+
+
+def shared(stage: Stage, seconds: float) -> None:
+    """C5: what both lack moves nothing."""
+    began = time.monotonic()
+    with contextlib.ExitStack() as stack:
+        for server in SERVERS:
+            stack.enter_context(faults.no_resolver(server))
+        time.sleep(seconds)
+        seen = stage.failing(PREFERRED) or "no check fails"
+        moves = stage.moves(began)
+    stage.settle()
+    measured = f"{moves} moves in {seconds:.0f} s ({seen})"
+    stage.row("C5", "resolver dead on both servers", measured, "0 moves", moves == 0)
+
+
+def both_sick(stage: Stage, seconds: float) -> None:
+    """C6: both get sick, together or one after the other."""
+    for pause in (0.0, 1.0, 8.0):
+        began = time.monotonic()
+        with faults.stopped(PREFERRED):
+            time.sleep(pause)
+            with faults.stopped(STANDBY):
+                time.sleep(seconds)
+                moves = stage.moves(began)
+        stage.settle()
+        what = f"postfix stopped on both, the second {pause:g} s after the first"
+        stage.row("C6", what, f"{moves} moves in {seconds:.0f} s", "<= 1", moves <= 1)
+
+
+def cost(stage: Stage, seconds: float) -> None:
+    """C7: what the checks take."""
+    pid = shell(PREFERRED, "systemctl show -P MainPID carpd.service").strip()
+    # The checker is the daemon's only child with threads: one for each check.
+    checker = shell(
+        PREFERRED,
+        f"for p in $(pgrep -P {pid}); do test $(ls /proc/$p/task | wc -l) -gt 1 && echo $p; done",
+    ).split()[0]
+
+    def used() -> tuple[float, int]:
+        fields = shell(PREFERRED, f"cut -d' ' -f14,15 /proc/{checker}/stat").split()
+        # All lines of postfix's smtpd: nobody else talks to it here but the two servers' checks.
+        lines = shell(PREFERRED, "journalctl -o short -q --no-pager _COMM=smtpd + SYSLOG_IDENTIFIER=postfix/smtpd")
+        return sum(map(int, fields)) / 100, len(lines)
+
+    before = used()
+    time.sleep(seconds)
+    after = used()
+    checks = len(stage.status(PREFERRED)["checks"])
+    runs = checks * seconds / 2
+    cpu, log = (after[0] - before[0]) / runs * 1000, (after[1] - before[1]) / runs
+    measured = f"{cpu:.1f} ms of CPU, {log:.0f} bytes of log per run, of {runs:.0f}"
+    fine = cpu <= 5.0 and 0 < log <= 400
+    stage.row("C7", "what one look costs, RCPT TO every 2 s", measured, "<= 5 ms, <= 400 bytes", fine)
+
+
+def _move_by(stage: Stage, number: str, what: str, fault: Fault) -> None:
+    with fault(PREFERRED):
+        began = time.monotonic()
+        moved = _moved(stage, began, 30)
+        reason = stage.failing(PREFERRED)
+    stage.settle()
+    measured = f"address at the other server after {moved:.1f} s; {reason}"
+    fine = moved <= DETECTED and "mail:" in reason
+    stage.row(number, what, measured, "reported with the reason and moved <= 12 s", fine)
+
+
+def _moved(stage: Stage, began: float, seconds: float) -> float:
+    """Wait until the other server has the address; return how long that took."""
+    stage.until("the other server has the address", lambda: stage.got(STANDBY, began) is not None, seconds)
+    return stage.got(STANDBY, began) or 0.0
+
+
+def _reset_after(stage: Stage, began: float, moved: float) -> str:
+    def told() -> list[float]:
+        return [e.at - began for e in stage.recorder.events() if e.kind == "left" and e.at >= began]
+
+    with contextlib.suppress(LabError):
+        stage.until("all waiting clients are reset", lambda: len(told()) == WAITERS, 5)
+    if len(told()) < WAITERS:
+        return f"{WAITERS - len(told())} of {WAITERS} clients still waiting 5 s later"
+    return f"the clients reset {max(told()) - moved:+.2f} s later"
+
+
+def _greets() -> bool:
+    script = (
+        "import socket; s = socket.create_connection(('" + ADDRESS + "', 25), 1); s.settimeout(1);"
+        " assert s.recv(3) == b'220'"
+    )
+    try:
+        CLIENT.run("python3", "-c", script)
+    except LabError:
+        return False
+    return True

@@ -1,0 +1,132 @@
+# Copyright (c) 2026 The failover.carp authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What one host has been told, and what it may and must do because of that, by the rules and not by its own code."""
+
+from __future__ import annotations
+
+import math
+
+from carpd.machine import HURRY_STEP, REFUSAL_TIME
+from carpd.packet import BOW_OUT, Address, Advertisement
+from carpd.standing import SEND_ERROR_DEMOTION, SEND_PENALTY_TIME, demoted_skew
+from carpd.transitions import State
+from host import Host
+
+_FRESH = 1.5  # of its intervals, in which a better master counts for more than a worse one's claim
+_MOMENT = 0.01  # seconds: two clocks may differ by so much about one moment
+_NEVER = -math.inf
+
+Rank = tuple[int, int, int]
+
+
+class Knowledge:
+    """Is told whatever its host is told. Times are those of the world, but where a host's own clock is meant."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self.begin()
+
+    def begin(self) -> None:
+        """Know nothing: the daemon is new."""
+        self.may_rise = False
+        self.rises_by = math.inf  # when it must be master, unless something else happens first
+        self.why = ""
+        self.counts_from, self.interval = _NEVER, 0.0  # since when there has been silence, and what was promised
+        self._heard_at = _NEVER
+        self._better: tuple[Address, float, float] | None = None
+        self._penalised_at = _NEVER  # by the host's clock
+
+    def listen(self, now: float) -> None:
+        """Take note that it is a backup from now on."""
+        own = self._host.vip
+        interval = own.advbase + demoted_skew(own.advskew, self._host.known_demotion) / 256
+        self.counts_from, self.interval = now, min(interval, self.interval or interval)
+        # By what it hears it may find out at first that it was away, and has to be backup.
+        self.may_rise, self.rises_by = self.may_rise and self._heard_at == now, math.inf
+
+    def became_master(self) -> None:
+        """Take note that it is master: what was before does not count any more."""
+        self.rises_by, self._better = math.inf, None
+
+    def penalise(self) -> None:
+        """Take note that it could not be heard as master, since it could not send."""
+        self._penalised_at = self._host.clock()
+
+    def forget_haste(self) -> None:
+        """Take note of something because of which it need not rise as soon as it had to."""
+        self.rises_by = math.inf
+
+    def hears(self, said: Advertisement, source: Address, now: float) -> bool:
+        """Take in an advertisement that counts, and return whether it is of a better host or an equal one."""
+        self._heard_at = now
+        host = self._host
+        ours, theirs = self._rank(host.known_demotion), (said.demotion, said.advbase, said.advskew)
+        too_slow = 0 < host.vip.dead_ratio * host.vip.advbase < said.interval
+        goodbye = (said.advbase, said.advskew) == BOW_OUT or too_slow
+        if not goodbye and theirs <= ours:
+            self._better = (source, now, said.interval)
+            self._restrain(said, now)
+            return True
+        if self._better is not None and source != self._better[0] and now - self._better[1] < _FRESH * self._better[2]:
+            # Another one is about to learn of the better host, too, as long as there is time for that.
+            patience = host.vip.dead_ratio * (host.vip.advbase or self.interval)
+            if not goodbye and now + said.interval > self.counts_from + patience - _MOMENT:
+                self.may_rise = self.may_rise or self._perhaps_may(said, theirs)
+            return False
+        self._better = None
+        if goodbye:
+            self._hurry("it has heard a goodbye", now)
+        elif self._fears_as_much(theirs):
+            self._restrain(said, now)
+        elif self._surely_may(said):
+            self._hurry("it has heard a worse host", now)
+        elif self._perhaps_may(said, theirs):
+            self.may_rise, self.rises_by = True, math.inf
+        else:
+            self._restrain(said, now)
+        return False
+
+    def _restrain(self, said: Advertisement, now: float) -> None:
+        self.may_rise, self.rises_by = False, math.inf
+        self.counts_from, self.interval = now, said.interval
+
+    def _hurry(self, why: str, now: float) -> None:
+        self.may_rise, self.why = True, why
+        self.rises_by = now + HURRY_STEP * 255 + _MOMENT if self._is_free() else math.inf
+
+    def _is_free(self) -> bool:
+        machine = self._host.speaker.machine if self._host.speaker else None
+        return machine is not None and machine.state is State.BACKUP and not machine.impaired
+
+    def _rank(self, demotion: int) -> Rank:
+        vip = self._host.vip
+        return demotion, vip.advbase, demoted_skew(vip.advskew, demotion)
+
+    def _fears_as_much(self, theirs: Rank) -> bool:
+        host = self._host
+        return theirs <= self._rank(min(255, host.known_demotion + host.verdict.doubts))
+
+    def _is_penalised(self) -> bool:
+        return self._host.clock() - self._penalised_at < SEND_PENALTY_TIME - _MOMENT
+
+    def _settled_for(self) -> float:
+        return self._host.clock() - self._host.unsettled_at
+
+    def _surely_may(self, said: Advertisement) -> bool:
+        host = self._host
+        if said.demotion > host.known_demotion and host.world.now - host.refused_at > REFUSAL_TIME + _MOMENT:
+            return True
+        settled = self._settled_for() > host.vip.stable_for + _MOMENT or not host.vip.stable_for
+        yielding = host.speaker is not None and host.speaker.machine.yielding  # also since the kernel refused
+        return host.vip.preempt and not host.stepped_down and not yielding and settled
+
+    def _perhaps_may(self, said: Advertisement, theirs: Rank) -> bool:
+        host = self._host
+        if self._is_penalised() and theirs <= self._rank(min(255, host.known_demotion + SEND_ERROR_DEMOTION)):
+            return False
+        if said.demotion > host.known_demotion or host.promoted:
+            return True
+        settled = self._settled_for() > host.vip.stable_for - _MOMENT
+        # Failed sends may have put it back, which it knows better.
+        return host.vip.preempt and not host.stepped_down and settled
