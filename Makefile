@@ -25,10 +25,15 @@ CORE ?=
 N ?= 10000
 FIRST ?= 0
 
-# Of `make bench`: how often each case is measured, which ones (all if empty), and how long steady states are watched.
+# Of `make bench`: how often each case is measured, which ones (all if empty), for how many seconds steady states are
+# watched and hosts are overloaded, how many power cuts at least there are at the fastest setting, and the name of the
+# files with the results.
 RUNS ?= 1
 CASES ?=
 STEADY_TIME ?= 10
+OVERLOAD_TIME ?= 10
+POWER_CUTS ?= 4
+NAME ?=
 
 # For how many seconds `make fuzz` looks for input that breaks something.
 FUZZ_TIME ?= 20
@@ -53,9 +58,10 @@ demo-down: ## take the demo's machines down
 	@tests/run/lab-down
 
 .PHONY: bench
-bench: $(VENV) ## failover times and costs beside keepalived and ucarp in one run, 15 minutes: RUNS, CASES, STEADY_TIME
+bench: $(VENV) ## failover times and costs beside keepalived and ucarp in one run, 15 minutes: RUNS, CASES, STEADY_TIME, OVERLOAD_TIME, POWER_CUTS, NAME
 	@tests/run/packages $(shell cat tests/run/packages.network)
-	@.venv/bin/python benchmarks/run.py --runs $(RUNS) --seconds $(STEADY_TIME) $(CASES:%=--case %)
+	@.venv/bin/python benchmarks/run.py --runs $(RUNS) --seconds $(STEADY_TIME) --overload-seconds $(OVERLOAD_TIME) \
+	  --power-cuts $(POWER_CUTS) --name '$(NAME)' $(CASES:%=--case %)
 
 .PHONY: bench-playbooks
 bench-playbooks: $(VENV) ## how long playbooks run beside evrardjp's keepalived role, of which KEEPALIVED_ROLE is a checkout
@@ -83,6 +89,10 @@ types: $(VENV) ## mypy, strict
 .PHONY: simulate
 simulate: $(VENV) ## the election in a virtual network under faults: N schedules, always the same, from seed FIRST on
 	$(STAGE) simulate .venv/bin/python tests/simulation --schedules $(N) --first $(FIRST)
+
+.PHONY: mutants
+mutants: $(VENV) ## not part of make test, some minutes: that each mistake put into the election breaks a promise
+	$(STAGE) mutants .venv/bin/python tests/simulation/mutants.py
 
 .PHONY: year
 year: $(VENV) ## a quiet pair for a simulated year

@@ -24,9 +24,9 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "tests" / "network"))
 
-from cases import CASES  # noqa: E402
+from cases import CASES, Case  # noqa: E402
 from chart import chart  # noqa: E402
-from contenders import CONTENDERS, PLAIN, SETTINGS  # noqa: E402
+from contenders import CONTENDERS, PLAIN, SETTINGS, Setting  # noqa: E402
 from machine import describe  # noqa: E402
 from report import heading, report, shown  # noqa: E402
 from trial import Trial, measure  # noqa: E402
@@ -41,12 +41,17 @@ def options(words: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--case", action="append", choices=CASES, help="only this one; may be repeated")
     parser.add_argument("--contender", action="append", choices=CONTENDERS, help="only this one; may be repeated")
     parser.add_argument("--setting", action="append", choices=SETTINGS, help="only this one; may be repeated")
-    parser.add_argument("--seconds", type=float, default=10.0, help="of footprint and overload (default %(default)g)")
+    parser.add_argument("--seconds", type=float, default=10.0, help="of steady states (default %(default)g)")
+    parser.add_argument("--overload-seconds", type=float, default=10.0, help="of each overload (default %(default)g)")
+    parser.add_argument(
+        "--power-cuts", type=int, default=0, help="so many at the fastest setting in a run, for their 99th percentile"
+    )
     parser.add_argument("--seed", type=int, default=None, help="of the moments of faults; default: a new one")
     parser.add_argument("--output", type=Path, default=RESULTS, help="folder for the data (default benchmarks/results)")
+    parser.add_argument("--name", default="", help="of the files there; default: when the run began")
     found = parser.parse_args(words)
-    if found.runs < 1 or found.seconds < 1:
-        parser.error("--runs and --seconds must be 1 or more")
+    if min(found.runs, found.seconds, found.overload_seconds) < 1:
+        parser.error("--runs, --seconds and --overload-seconds must be 1 or more")
     return found
 
 
@@ -58,13 +63,23 @@ def trials(chosen: argparse.Namespace, seed: int) -> Iterator[Trial]:
             for setting in (SETTINGS[name] for name in chosen.setting or SETTINGS):
                 if setting.name not in case.settings or (case.runs_once and run > 1):
                     continue
-                for _repetition in range(1 if case.runs_once or case.variant != PLAIN else setting.repeat):
+                for _repetition in range(repetitions(case, setting, chosen.power_cuts)):
                     phase = dice.random()
                     for contender in chosen.contender or CONTENDERS:
-                        trial = measure(case, setting, contender, run, phase, chosen.seconds)
+                        seconds = chosen.overload_seconds if case.name.startswith("overload") else chosen.seconds
+                        trial = measure(case, setting, contender, run, phase, seconds)
                         if trial is not None:
                             print(progress(trial, chosen.runs), file=sys.stderr, flush=True)
                             yield trial
+
+
+def repetitions(case: Case, setting: Setting, power_cuts: int) -> int:
+    """How often a case is measured in one run."""
+    if case.runs_once or case.variant != PLAIN:
+        return 1
+    if (case.name, setting.name) == ("power-cut", "fastest"):
+        return max(setting.repeat, power_cuts)
+    return setting.repeat
 
 
 def progress(trial: Trial, runs: int) -> str:
@@ -100,7 +115,7 @@ def main(words: list[str] | None = None) -> int:
     print("\n".join(f"{key}: {value}" for key, value in machine.items()), text, sep="\n\n")
     chosen.output.mkdir(parents=True, exist_ok=True)
     data = {"started": started, "seed": seed, "machine": machine, "trials": [dataclasses.asdict(t) for t in found]}
-    target = chosen.output / f"{started}.json"
+    target = chosen.output / f"{chosen.name or started}.json"
     target.write_text(json.dumps(data, indent=1) + "\n")
     text_file, picture = target.with_suffix(".txt"), target.with_suffix(".svg")
     described = "\n".join(f"{key}: {value}" for key, value in machine.items())

@@ -18,7 +18,7 @@ author:
 version_added: 0.1.0
 short_description: Plan a drill of a group of hosts
 description:
-  - From what M(failover.carp.vip_info#module) told of each host, makes the plan of a drill, with the times within which
+  - From what M(failover.carp.vip_info) told of each host, makes the plan of a drill, with the times within which
     each fault must be over.
   - The filter does not fail. What is in the way is part of the result.
 positional: _input, hostvars
@@ -33,7 +33,7 @@ options:
     type: dict
     required: true
   faults:
-    description: Which faults, all that can be by default. See M(failover.carp.drill_fault#module).
+    description: Which faults, all that can be by default. See M(failover.carp.drill_fault).
     type: list
     elements: str
     default: []

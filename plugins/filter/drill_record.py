@@ -17,9 +17,9 @@ author:
 version_added: 0.1.0
 short_description: Judge a drill
 description:
-  - From what the modules M(failover.carp.drill_watch#module), M(failover.carp.drill_probe#module),
-    M(failover.carp.drill_fault#module), M(failover.carp.drill_service#module) and
-    M(failover.carp.drill_arrivals#module) saw, makes the record of a drill, with each promise and whether it was kept.
+  - From what the modules M(failover.carp.drill_watch), M(failover.carp.drill_probe),
+    M(failover.carp.drill_fault), M(failover.carp.drill_service) and
+    M(failover.carp.drill_arrivals) saw, makes the record of a drill, with each promise and whether it was kept.
   - All times of the record are in seconds since the prober began.
 options:
   _input:

@@ -18,7 +18,7 @@ author:
 version_added: 0.1.0
 short_description: Tell where mail servers that should be alike are not
 description:
-  - Compares what M(failover.carp.postfix_info#module) told of each server, and names server, file and key.
+  - Compares what M(failover.carp.postfix_info) told of each server, and names server, file and key.
   - Of C(main.cf), C(myhostname) may differ, and what is in C(postfix_main_host) of one of the servers.
 positional: _input, hostvars
 options:

@@ -89,6 +89,10 @@ options:
       - Without it, none does.
     type: list
     elements: str
+  defaults:
+    description: What virtual IPs have that do not say otherwise, by option.
+    type: dict
+    default: {}
 """
 
 EXAMPLES = r"""
@@ -143,6 +147,7 @@ def plan(
     leaving: Iterable[str] = (),
     accepted: Any = None,
     running: Iterable[str] | None = None,
+    defaults: Any = None,
 ) -> dict[str, Any]:
     """Return what the host has to do."""
     if networks.netaddr is None:
@@ -154,6 +159,10 @@ def plan(
     order = Order(tuple(str(name) for name in hosts), int(step) if str(step).isdigit() else step)
     gone = frozenset(str(address) for address in leaving)
     known = {name: _host(hostvars[name], status, gone) for name in {host, *order.hosts} if name in hostvars}
+    if defaults is not None and not isinstance(defaults, Mapping):
+        raise AnsibleFilterError("carp_vip_defaults: must be a dictionary of what virtual IPs have in common")
+    if isinstance(vips, (list, tuple)):
+        vips = [{**(defaults or {}), **vip} if isinstance(vip, Mapping) else vip for vip in vips]
     there = None if running is None else frozenset(str(name) for name in running)
     made = make_plan(vips, host, order, known, passwords or {}, checks, accepted or {}, there)
     return {"vips": made.vips, "checks": made.checks, "problems": made.problems, "patience": made.patience()}

@@ -51,6 +51,10 @@ options:
     description: Whether the module ran on all of them at the same time.
     type: bool
     default: true
+  opens:
+    description: Whether firewalls that drop by their policy will be opened.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
@@ -83,6 +87,7 @@ def unready(
     plan: str = "carp_plan",
     look: str = "carp_segment",
     at_once: bool = True,
+    opens: bool = False,
 ) -> dict[str, Any]:
     """Return what the network has against the plans."""
     if networks.netaddr is None:
@@ -94,7 +99,7 @@ def unready(
             looks[str(host)] = Look(tuple((hostvars[host].get(plan) or {}).get("vips") or ()), found)
     everyone = list(looks) if hosts is None else [str(host) for host in hosts]
     known = {name: Host(hostvars[name].get("ansible_facts") or {}) for name in {*everyone, *looks} if name in hostvars}
-    return asdict(judge(looks, known, everyone, bool(at_once)))
+    return asdict(judge(looks, known, everyone, bool(at_once), bool(opens)))
 
 
 class FilterModule:

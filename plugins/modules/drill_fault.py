@@ -11,7 +11,7 @@ short_description: Break a host for some seconds, on purpose
 version_added: 0.1.0
 description:
   - Breaks a host that shares an address in one of several ways, and mends it after some seconds, to see whether another
-    host takes over. The playbook P(failover.carp.drill#playbook) is made of it.
+    host takes over. The playbook C(failover.carp.drill) is made of it.
   - Before it breaks anything, it has systemd promise to mend the host later (a timer), also if the module is killed or
     the machine that runs Ansible is lost. So run it with C(async) and C(poll=0), since the host may be out of reach
     meanwhile.

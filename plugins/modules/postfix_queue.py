@@ -12,7 +12,7 @@ version_added: 0.1.0
 description:
   - Takes the complete mails out of the queue of a Postfix that does not run, or adds them to that of one that does.
   - No mail is in two queues at a time that a Postfix could deliver from, whenever this is interrupted.
-  - P(failover.carp.queue_recover#playbook) is made of it.
+  - C(failover.carp.queue_recover) is made of it.
 extends_documentation_fragment:
   - failover.carp.attributes
   - failover.carp.attributes.action_group
@@ -111,8 +111,8 @@ def take(module: AnsibleModule) -> dict:
     mails = [item.queue_id for item in [*earlier, *found] if item.is_mail]
     if not module.check_mode:
         if aside:
+            queue.forget(module.params["journal"], [item.queue_id for item in found])
             queue.move_aside(directory, aside, found)
-            queue.forget(module.params["journal"], mails)
         source = aside or directory
         queue.pack(source, queue.items(source), archive)
     return {"changed": bool(found and aside), "mails": mails}

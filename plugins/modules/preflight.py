@@ -135,6 +135,12 @@ interfaces:
       source: 172.17.0.75
       mac: 52:54:00:12:34:56
       error: ""
+listened:
+  description: When listening began and ended, by the host's clock.
+  returned: when RV(looked=true)
+  type: list
+  elements: float
+  sample: [1795377600.1, 1795377604.1]
 wakeups:
   description: How late the host wakes up, and the timing profile that it is good for.
   returned: success
@@ -157,6 +163,12 @@ firewall:
   type: list
   elements: str
   sample: []
+kernel:
+  description: What options of the virtual IPs need and the kernel does not have.
+  returned: success
+  type: list
+  elements: str
+  sample: []
 digests:
   description: The salted digests of the password files, by virtual IP.
   returned: success
@@ -167,6 +179,7 @@ digests:
 import hashlib
 import hmac
 import os
+import time
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import ip_address, ip_interface
 from typing import Any
@@ -194,7 +207,9 @@ def source_for(addresses: list[str], own: list[str]) -> str:
 
 def look(interface: str, vips: list[dict], own: list[str], peers: list[str], seconds: float) -> dict[str, Any]:
     """Return what was found on one interface."""
-    addresses = [bare(address) for vip in vips for address in vip["addresses"]]
+    # As they are heard, by what they were given as.
+    asked = {bare(address): str(ip_address(bare(address))) for vip in vips for address in vip["addresses"]}
+    addresses = list(dict.fromkeys(asked.values()))
     source = source_for([address for vip in vips for address in vip["addresses"]], own)
     others = tuple(peer for peer in peers if peer not in {bare(address) for address in own})
     found: dict[str, Any] = {"speakers": [], "free": {}, "answers": {}, "trials": {}, "failures": {}}
@@ -215,7 +230,9 @@ def look(interface: str, vips: list[dict], own: list[str], peers: list[str], sec
         about = {"protocol": heard.protocol, "number": heard.number, "source": heard.source, "detail": heard.detail}
         found["speakers"].append({**about, "count": count})
     found["trials"] = {path: sorted(sources) for path, sources in trials.items()}
-    found["answers"] = {address: sorted(macs) for address, macs in segment.answers.items()}
+    found["answers"] = {
+        given: sorted(segment.answers[address]) for given, address in asked.items() if address in segment.answers
+    }
     found["failures"] = segment.failures
     found["free"] = {str(vip["vhid"]): packets.free_number(taken, int(vip["vhid"])) for vip in vips}
     return found
@@ -249,8 +266,11 @@ def main() -> None:
     )
     given = module.params
     if given["unless_running"] and os.path.exists(given["unless_running"]):
-        module.exit_json(changed=False, looked=False, interfaces={}, wakeups={}, managers=[], firewall=[], digests={})
+        module.exit_json(
+            changed=False, looked=False, interfaces={}, wakeups={}, managers=[], firewall=[], kernel=[], digests={}
+        )
     own = held(module.run_command)
+    begin = time.time()
     by_interface: dict[str, list[dict]] = {}
     for vip in given["vips"]:
         by_interface.setdefault(str(vip["interface"]), []).append(vip)
@@ -261,6 +281,7 @@ def main() -> None:
             for name, vips in by_interface.items()
         }
         interfaces = {name: future.result() for name, future in looks.items()}
+    end = time.time()
     # Afterwards, lest one disturbs the other.
     wakeups = hosts.measured(given["wakeups"])
 
@@ -271,8 +292,10 @@ def main() -> None:
         changed=False,
         looked=True,
         interfaces=interfaces,
+        listened=[begin, end],
         wakeups=wakeups,
         managers=[text for name in by_interface for text in hosts.managers(run, name)],
+        kernel=hosts.lacks(run, given["vips"]),
         firewall=hosts.firewall(run(["nft", "list", "ruleset"])[1]),
         digests=digests(given["vips"], given["salt"]),
     )

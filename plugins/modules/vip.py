@@ -151,6 +151,11 @@ options:
           - Whether TCP connections that remain before a handover are reset while the address is still here, and those
             that are left after the address was lost are ended. By default so if O(vips[].drain) is above 0.
         type: bool
+      forward:
+        description:
+          - For how many seconds, 0 to 3600, this host passes packets on to the new master after a handover, if
+            neighbours still send them here. The daemon's default is 0.
+        type: float
       on_master:
         description:
           - A command line to run when this host has become the master. No shell reads it, and the election does not
@@ -590,6 +595,7 @@ def main() -> None:
                     "drain": {"type": "float"},
                     "drain_ports": {"type": "list", "elements": "int"},
                     "reset_sessions": {"type": "bool"},
+                    "forward": {"type": "float"},
                     "on_master": {"type": "str"},
                     "on_backup": {"type": "str"},
                     "on_fault": {"type": "str"},

@@ -174,6 +174,9 @@ vips:
         weight:
           description: By how much it demotes this host while it fails, or V(fault).
           type: raw
+        peer:
+          description: The other host whose health the check is about; empty for this host.
+          type: str
     preempt:
       description: Whether this host would take the addresses from a less preferred master now.
       type: bool

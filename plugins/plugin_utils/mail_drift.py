@@ -84,15 +84,16 @@ def _table(values: Mapping[str, Any]) -> str:
     texts = {host: value["text"] for host, value in values.items()}
     if len(set(texts.values())) > 1:
         return _content(texts)
-    return f"the indexes differ, though the text does not: {_content({h: v['index'] for h, v in values.items()})}"
+    indexes = {host: value["index"] for host, value in values.items()}
+    return _content(indexes, "the text is the same, and the indexes differ")
 
 
-def _content(values: Mapping[str, Any]) -> str:
+def _content(values: Mapping[str, Any], what: str = "the content differs") -> str:
     """Say who agrees with whom: of content there are digests only."""
     groups: dict[Any, list[str]] = {}
     for host, value in values.items():
         groups.setdefault(value, []).append(host)
-    return "the content differs: " + _sides(groups)
+    return f"{what}: {_sides(groups)}"
 
 
 def _sides(groups: Mapping[Any, Iterable[str]]) -> str:

@@ -13,6 +13,7 @@ from .hosts import Host
 from .text import listed
 
 _DEFAULT_PATH = "multicast"
+_OVERLAP = 1.0  # seconds, in which four trials are sent
 
 
 @dataclass(frozen=True)
@@ -31,11 +32,14 @@ class Readiness:
     warnings: list[str] = field(default_factory=list)
 
 
-def judge(looks: Mapping[str, Look], hosts: Mapping[str, Host], everyone: Iterable[str], at_once: bool) -> Readiness:
+def judge(
+    looks: Mapping[str, Look], hosts: Mapping[str, Host], everyone: Iterable[str], at_once: bool, opens: bool = False
+) -> Readiness:
     """Return what the looks of some hosts mean.
 
     ``hosts`` has the facts of those that are known, ``everyone`` are all. ``at_once`` tells that all looked at the same
-    time: what did not arrive then does not arrive.
+    time: what did not arrive then does not arrive. ``opens`` tells that firewalls that drop by their policy will be
+    opened.
     """
     ready = Readiness()
     known = all(hosts[name].facts for name in everyone if name in hosts) and set(everyone) <= set(hosts)
@@ -54,9 +58,13 @@ def judge(looks: Mapping[str, Look], hosts: Mapping[str, Host], everyone: Iterab
         for text in look.found.get("firewall") or ():
             stops = str(text).startswith("the firewall drops advertisements (")
             (ready.problems if stops else ready.warnings).append(f"{host}: {text}")
-        ready.warnings += [f"{host}: {text}" for text in look.found.get("managers") or ()]
+        for topic in ("managers", "kernel"):
+            ready.warnings += [f"{host}: {text}" for text in look.found.get(topic) or ()]
     ready.problems += _secrets(looks)
-    (ready.problems if at_once else ready.warnings).extend(_ways(looks))
+    for speaker, listener, texts in _ways(looks):
+        closed = _closed(looks[speaker])
+        will_pass = not at_once or not _together(looks[speaker], looks[listener]) or (opens and closed)
+        (ready.warnings if will_pass else ready.problems).extend(texts + _because(speaker, closed))
     ready.problems = list(dict.fromkeys(ready.problems))
     ready.warnings = list(dict.fromkeys(ready.warnings))
     return ready
@@ -124,8 +132,26 @@ def _secrets(looks: Mapping[str, Look]) -> Iterable[str]:
             yield f"[vip {name}] the password files on {listed(by_host)} do not hold the same password"
 
 
-def _ways(looks: Mapping[str, Look]) -> Iterable[str]:
-    """Go through every host, as the others should have heard it."""
+def _closed(look: Look) -> list[str]:
+    """Return what the firewall of a host may drop by its policy."""
+    return [str(text) for text in look.found.get("firewall") or () if str(text).startswith("the firewall may drop")]
+
+
+def _because(host: str, closed: list[str]) -> list[str]:
+    return [f"{host}: {text}; let the role open it, by carp_manage_firewall, or do so yourself" for text in closed]
+
+
+def _together(one: Look, other: Look) -> bool:
+    """Tell whether two hosts listened at the same time for long enough, as far as their clocks tell.
+
+    On a machine that is very busy Ansible may start one of them when the other has ended.
+    """
+    begin, end = zip(*(look.found.get("listened") or (0.0, _OVERLAP) for look in (one, other)))
+    return bool(min(end) - max(begin) >= _OVERLAP)
+
+
+def _ways(looks: Mapping[str, Look]) -> Iterable[tuple[str, str, list[str]]]:
+    """Go through every host, as the others should have heard it, and return who was not heard by whom."""
     for speaker, look in looks.items():
         for listener, other in looks.items():
             for vip in look.vips:
@@ -134,7 +160,9 @@ def _ways(looks: Mapping[str, Look]) -> Iterable[str]:
                     continue
                 here, there = _place(look, vip), _place(other, theirs)
                 if here.get("source") and there.get("source"):
-                    yield from _way(speaker, listener, vip, here["source"], there["trials"])
+                    lost = list(_way(speaker, listener, vip, here["source"], there["trials"]))
+                    if lost:
+                        yield speaker, listener, lost
 
 
 def _way(speaker: str, listener: str, vip: Mapping[str, Any], source: str, trials: Mapping[str, Any]) -> Iterable[str]:

@@ -137,7 +137,7 @@ def test_a_connection_that_ends_is_not_waited_for_any_longer(lab: Lab, pair: Car
     )
     assert "carpd-smtp" in tables(lab, "a")
     assert "draining (1 connection, " in pair.preferred.ctl("status").stdout
-    assert "waits for 1 connections to end" in pair.preferred.ctl("explain").stdout
+    assert "waits for 1 connection to end" in pair.preferred.ctl("explain").stdout
     since = time.monotonic()
     lab.wait_advert("a", count=2, since=since)
     assert lab.owners.holders(pair.address) == ["a"]

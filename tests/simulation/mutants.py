@@ -14,6 +14,7 @@ import argparse
 import math
 import multiprocessing
 import pathlib
+import signal
 import sys
 import time
 from typing import Any, Callable, NamedTuple
@@ -34,6 +35,7 @@ from carpd.transitions import TRANSITIONS, Event, Reaction, State, Transition
 from carpd.trust import Trust
 from schedule import broken_promise
 
+_ENDLESS = 60  # seconds that no schedule takes, which has hundreds of them in one
 MUTANTS: dict[str, Callable[[], None]] = {}
 
 
@@ -97,7 +99,9 @@ MUTANTS.update(
         "the address dropped at once at step-down": _becoming(
             Transition(_B, (Reaction.BOW_OUT, Reaction.YIELD, *_GONE)), _M, Event.STEP_DOWN
         ),
-        "the address kept though nobody comes": _ignoring(Event.HOLD_ENDED, State.CLOSING),
+        "the address kept though nobody comes": _becoming(
+            Transition(State.CLOSING, (Reaction.HOLD,)), State.CLOSING, Event.HOLD_ENDED
+        ),
         "no yielding after step-down": _without(Reaction.YIELD, (_M, Event.STEP_DOWN)),
         "the address not restored": _ignoring(Event.ADDRESS_LOST, _M),
         "the address not restored while leaving": _ignoring(Event.ADDRESS_LOST, _L, State.CLOSING, State.FAILING),
@@ -112,14 +116,13 @@ MUTANTS.update(
         "faults of a backup ignored": _ignoring(Event.FAULT, _B),
         "healing ignored": _ignoring(Event.HEALED, State.FAULTY),
         "a lost carrier ignored": _ignoring(Event.DOWN, _M),
-        "an unheard master goes on": _ignoring(Event.UNHEARD, _M),
         "a refused address advertised": _becoming(Transition(_M), _M, Event.ADDRESS_REFUSED),
         "a refused address claimed again at once": _without(Reaction.YIELD, (_M, Event.ADDRESS_REFUSED)),
         "the master does not resume after a restart": _becoming(
             Transition(_B, (Reaction.LISTEN,)), State.INIT, Event.RESUME
         ),
         "backups do not listen to a tolerated master": _becoming(Transition(_B), _B, Event.TOLERATED),
-        "silence means nothing": _ignoring(Event.SILENCE, _B),
+        "silence means nothing": _becoming(Transition(_B, (Reaction.LISTEN,)), _B, Event.SILENCE),
     }
 )
 
@@ -144,9 +147,8 @@ MUTANTS.update(
     {
         "preempting without leave": _replace(Machine, "_may_fail_back", _returning(True)),
         "never preempting": _replace(Machine, "_may_fail_back", _returning(False)),
-        "pauses not noticed": _replace(Machine, "_notice_pause", _returning(None)),
+        "pauses not noticed": _replace(Machine, "_unheard_at", _returning(math.inf)),
         "answers ignored": _replace(Silence, "answer", _returning(None)),
-        "no questions": _replace(Silence, "asks", _returning(False)),
         "freshness ignored": _replace(Heard, "is_fresh", _returning(False)),
         "an endless penalty for failed sends": _replace(Standing, "forgive", _returning(None)),
         "no penalty for failed sends": _replace(Standing, "unheard", _returning(None)),
@@ -183,7 +185,11 @@ def _sicker_kept() -> None:
 @mutant("no question below a second")
 def _no_question_below_a_second() -> None:
     asks = Silence.asks
-    setattr(Silence, "asks", lambda self, now: self._interval >= 1 and asks(self, now))  # noqa: B010
+
+    def silent(self: Silence, now: float) -> bool:
+        return asks(self, now) and self._interval >= 1
+
+    setattr(Silence, "asks", silent)  # noqa: B010
 
 
 @mutant("an answer ends the question for good")
@@ -381,12 +387,18 @@ def _unretired() -> None:
     setattr(standing, "RETIREMENT_DEMOTION", 0)  # noqa: B010
 
 
+def _give_up(_number: int, _frame: object) -> None:
+    raise TimeoutError("time stands still")
+
+
 def _try(task: tuple[str, int]) -> Fate:
     """Make one mistake and see when it is noticed; in a process of its own, which ends with it."""
     name, most = task
     begun = time.monotonic()
     MUTANTS[name]()
+    signal.signal(signal.SIGALRM, _give_up)
     for seed in range(most):
+        signal.alarm(_ENDLESS)
         promise = broken_promise(seed)
         if promise:
             return Fate(name, seed, promise, time.monotonic() - begun)
@@ -404,7 +416,7 @@ def main() -> int:
     survivors = []
     print(f"{'mutant':<50} {'seed':>6}  promise")
     with multiprocessing.Pool(maxtasksperchild=1) as pool:
-        for fate in pool.imap(_try, [(name, options.schedules) for name in chosen], chunksize=1):
+        for fate in pool.imap_unordered(_try, [(name, options.schedules) for name in chosen], chunksize=1):
             if fate.seed is None:
                 survivors.append(fate.name)
             seed = "-" if fate.seed is None else fate.seed

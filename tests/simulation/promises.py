@@ -448,12 +448,16 @@ class Promises(Watcher):
 
     def _asks(self, host: Host, now: float) -> None:
         """Nobody takes over by silence from a host that still has the address, and would say so if it were asked."""
-        settled = self._network_trouble + self._takeover_time
+        knowledge = self._knowledge[host]
+        silence, lease = now - knowledge.counts_from, max(1.0, host.vip.dead_ratio * host.vip.advbase)
+        patience = host.vip.dead_ratio * (host.vip.advbase or knowledge.interval)
+        settled = max(self._network_trouble, host.thawed_at) + 2 * patience + self._exchange
+        if silence > lease or now < settled:
+            return  # somebody may answer for an address that nobody has any more
         for owner in self._hosts:
-            since = self._owned_since.get(owner, math.inf)
-            if owner is host or not owner.owns or _identity(owner) != _identity(host):
-                continue
-            if now > settled and now - since > self._takeover_time and owner.answers and host.answers:
+            since = max(self._owned_since.get(owner, math.inf), owner.thawed_at)
+            asked = owner is not host and _identity(owner) == _identity(host) and now > since + patience
+            if asked and owner.owns and owner.answers and host.answers:
                 raise Broken("I5", f"{host.name} becomes master, and {owner.name} still answers for the address")
 
     def _hands_over(self, host: Host, now: float) -> None:

@@ -149,7 +149,7 @@ def test_every_notified_handler_is_there() -> None:
 def test_the_tags_that_the_documentation_names_are_those_of_the_tasks() -> None:
     used = {tag for task in tasks(ROLE / "tasks" / "main.yml") for tag in task["tags"]}
     text = (ROLE / "meta" / "argument_specs.yml").read_text()
-    assert used == set(re.findall(r"C\((carp_(?:preflight|install|configure|service|verify))\)", text))
+    assert used == set(re.findall(r"C\((carp_(?:preflight|install|host|configure|service|verify))\)", text))
 
 
 def test_the_readme_names_every_variable_with_its_default() -> None:

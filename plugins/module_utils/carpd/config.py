@@ -87,6 +87,7 @@ class Vip:
     drain: float = 0.0
     drain_ports: tuple[int, ...] = ()
     reset_sessions: bool = False
+    forward: float = 0.0
 
     @property
     def versions(self) -> list[int]:

@@ -24,6 +24,7 @@ from .connections import Connections
 from .control import ControlError, ControlServer, Later
 from .events import dispatch
 from .export import Export
+from .forwarding import Forwarding
 from .groups import Member, share
 from .guard import Guard
 from .health import Health
@@ -81,6 +82,8 @@ class Daemon:
         self._wires = Wires(self._selector, self._read_wire)
         self._hosts: dict[str, VirtualHost] = {}
         self._listeners: dict[tuple[Wire, int], list[VirtualHost]] = {}  # by wire and vhid
+        self._holders: dict[tuple[Wire, Address], list[VirtualHost]] = {}  # by wire and address
+        self._virtual: frozenset[Address] = frozenset()  # all addresses of our virtual hosts
         self._closing: list[VirtualHost] = []
         self._pending: dict[str, Vip] = {}
         self._stopping = False
@@ -90,6 +93,7 @@ class Daemon:
         self._background = Background(self._selector)
         self._connections = Connections(self._selector)
         self._reading = Reading(config_path, self._selector)
+        self._forwarding = Forwarding(self._selector, time.monotonic)
         self._recorder = Recorder(os.path.dirname(socket_path), time.monotonic, self._background.submit)
         self._orders = Orders(state_dir, self._background, self._maintenance_saved)
         self._orders.load()
@@ -132,6 +136,7 @@ class Daemon:
                     self._health.next_timer(),
                     self._hooks.next_timer(),
                     self._export.next_timer(),
+                    self._forwarding.next_timer(),
                     self._reserve.next_timer,
                     self._recorder.next_timer(),
                     *(host.next_timer() for host in self._everyone()),
@@ -154,6 +159,8 @@ class Daemon:
                     self._hooks.due()
                 if self._export.next_timer() <= now:
                     self._export.due()
+                if self._forwarding.next_timer() <= now:
+                    self._forwarding.due()
                 if self._reserve.next_timer <= now:
                     self._reserve.used(max((host.sequence for host in self._everyone()), default=0))
                 if self._recorder.next_timer() <= now:
@@ -238,6 +245,7 @@ class Daemon:
                     sequence,
                     time.monotonic,
                     self._connections,
+                    self._forwarding,
                     self._tell,
                     self._recorder.note,
                 )
@@ -256,7 +264,8 @@ class Daemon:
 
     def _attach_all(self) -> None:
         """Give every virtual host its wires, or tell it what is in the way."""
-        virtual = {address.ip for host in self._everyone() for address in host.vip.addresses}
+        virtual = frozenset(address.ip for host in self._everyone() for address in host.vip.addresses)
+        self._virtual = virtual
         for host in self._everyone():
             try:
                 link, sources = self._interfaces.usable(host.vip, virtual, host.holds)
@@ -305,11 +314,13 @@ class Daemon:
     def _tidy_wires(self) -> None:
         """Keep what is used, and have it hear who says to have an address of its virtual hosts."""
         watched: dict[Wire, set[Address]] = {}
-        self._listeners = {}
+        self._listeners, self._holders = {}, {}
         for host in self._everyone():
             for wire in host.wires.values():
                 watched.setdefault(wire, set()).update(address.ip for address in host.vip.addresses)
                 self._listeners.setdefault((wire, host.vip.vhid), []).append(host)
+                for address in host.vip.addresses:
+                    self._holders.setdefault((wire, address.ip), []).append(host)
         self._wires.keep(watched)
         self._homes.keep([host.vip.name for host in self._everyone() if host.vip.virtual_mac])
         for wire, addresses in watched.items():
@@ -325,9 +336,8 @@ class Daemon:
             if isinstance(one, Neighbour) and self._interfaces.is_ours(one.mac):
                 continue  # by another interface of this host, which answers for all its addresses
             if isinstance(one, Neighbour):
-                for host in self._everyone():
-                    if wire in host.wires.values():
-                        host.neighbour(one)
+                for host in self._holders.get((wire, one.address), ()):
+                    host.neighbour(one)
             else:
                 for host in self._listeners.get((wire, one.vhid), ()):
                     host.received(one)
@@ -335,6 +345,7 @@ class Daemon:
     def _read_watch(self) -> None:
         changed = False
         for notice in self._watch.read():
+            routine = self._interfaces.is_routine(notice, self._virtual)
             if isinstance(notice, Missed):
                 self._interfaces.load(self._requests)
             elif not self._interfaces.note(notice):
@@ -342,7 +353,7 @@ class Daemon:
             self._recorder.note("kernel:", "", notice)
             if isinstance(notice, AddressGone):
                 self._address_gone(notice)
-            changed = True
+            changed |= not routine
         if changed:
             self._attach_all()
 
@@ -490,6 +501,7 @@ class Daemon:
             self._hooks.leave()
             self._background.leave()
         self._reading.leave()
+        self._forwarding.close()
         self._wires.keep([])
         self._homes.keep([])
         self._watch.close()

@@ -51,7 +51,8 @@ def _faulty(status: Status) -> Iterator[str]:
 def _draining(status: Status) -> Iterator[str]:
     draining = status["draining"]
     yield f"This host is the master, and about to hand over: {status['reason']}."
-    known = "connections" if draining["connections"] is None else f"{draining['connections']} connections"
+    count = draining["connections"]
+    known = "connections" if count is None else f"{count} connection{'' if count == 1 else 's'}"
     yield (
         f"It holds new TCP connections back, and waits for {known} to end, {draining['left']:.1f} s at most; then it "
         "says goodbye."

@@ -25,6 +25,7 @@ MOST_ADDRESSES = 500
 _SO_ATTACH_FILTER = 26
 _LOAD_BYTE, _LOAD_WORD, _GO, _IF_EQUAL, _RETURN = 0x30, 0x20, 0x05, 0x15, 0x06
 _PACKET_TYPE, _OUTGOING = 0xFFFFF000 + 4, 4  # SKF_AD_PKTTYPE of linux/filter.h, PACKET_OUTGOING of linux/if_packet.h
+_HOST, _ETHERNET_HEADER, _WHOLE = 0, 14, 0x40000  # PACKET_HOST; what the card joined may be longer than a packet
 _ACCEPT, _REFUSE = (_RETURN, 0, 0, 0xFFFF), (_RETURN, 0, 0, 0)
 _FARTHEST = 255  # lines that a conditional jump can pass over
 
@@ -66,6 +67,18 @@ def ipv6_filter(addresses: Collection[Address]) -> list[Line]:
         (_LOAD_WORD, 0, 0, 20),  # of the source
         *_accept_ends(addresses),
     ]
+
+
+def frame_filter(addresses: Collection[Address]) -> list[Line]:
+    """Accept whole Ethernet frames, sent to this host alone, whose packet goes to one of these addresses.
+
+    All of one IP version. It compares the last four bytes of an address; the reader looks at the rest.
+    """
+    header = _ETHERNET_HEADER + max((40 if address.version == 6 else 20 for address in addresses), default=0)
+    ends = _accept_ends(addresses)
+    whole = [(_RETURN, 0, 0, _WHOLE) if line == _ACCEPT else line for line in ends]
+    for_us = [(_LOAD_BYTE, 0, 0, _PACKET_TYPE), (_IF_EQUAL, 1, 0, _HOST), _REFUSE]
+    return [*for_us, (_LOAD_WORD, 0, 0, header - 4), *whole]
 
 
 def attach(sock: socket.socket, program: list[Line]) -> None:

@@ -47,6 +47,16 @@ class Interfaces:
             self._addresses.get(notice.ifindex, {}).pop(notice.address, None)
         return True
 
+    def is_routine(self, notice: object, virtual: Collection[Address]) -> bool:
+        """Tell whether a notice says no more than that one of our addresses is there, on a lease as it should be.
+
+        To be asked before it is noted. When a host takes over hundreds of addresses, nothing else must follow from it.
+        """
+        if not isinstance(notice, AddressThere) or not notice.leased or notice.address.ip not in virtual:
+            return False
+        before = self._addresses.get(notice.ifindex, {}).get(notice.address)
+        return before is None or before.leased
+
     def usable(self, vip: Vip, virtual: Collection[Address], holds: bool) -> tuple[Link, dict[int, Address]]:
         """Return the interface of a virtual host and, by IP version, the addresses that its advertisements come from.
 

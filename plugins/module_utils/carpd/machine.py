@@ -355,8 +355,8 @@ class Machine:
 
     def _leave(self, now: float) -> None:
         """Do what connections have been waited for."""
-        departure = self._draining.departures[0]
-        self._apply(departure.event, now, departure.reason)
+        for departure in self._draining.departures[:1]:
+            self._apply(departure.event, now, departure.reason)
 
     def _go_on_draining(self, now: float) -> None:
         draining = self._draining

@@ -467,6 +467,15 @@ VIP_OPTIONS = _table(
         optional=True,
     ),
     Option(
+        "forward",
+        "0",
+        "a number from 0 to 3600 (seconds)",
+        "For how long this host passes packets on to the new master after a handover, if neighbours that missed its "
+        "announcement still send them here; it tells these neighbours, too. 0 passes nothing on. Not with virtual_mac "
+        "or routed_peers, nor by a host whose kernel forwards by itself.",
+        _seconds(0, 3600),
+    ),
+    Option(
         "accept_password",
         None,
         PASSWORD_RULE + "; as password",

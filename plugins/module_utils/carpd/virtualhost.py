@@ -15,6 +15,7 @@ from typing import Any
 from .actions import Action, Advertise, Announce, Ask, Changed, Count, Hold, HoldBack, LetIn, Release, Reset
 from .config import Vip
 from .connections import Connections
+from .forwarding import Forwarding
 from .guard import Guard, Turns
 from .homes import switch_off, virtual_mac_of
 from .neighbours import Neighbour
@@ -63,6 +64,7 @@ class VirtualHost:
         sequence: int,
         clock: Callable[[], float],
         connections: Connections,
+        forwarding: Forwarding,
         tell: Callable[[News], None] = nobody,
         note: Callable[..., None] = forget,
     ) -> None:
@@ -73,6 +75,7 @@ class VirtualHost:
         self._sign_anew_at = 0  # the sequence number at which the guard's goodbye gets old
         self._clock = clock
         self._connections = connections
+        self._forwarding = forwarding
         self._tell = tell
         self._note = note
         self.sent = self.heard = 0  # advertisements
@@ -160,6 +163,7 @@ class VirtualHost:
 
     def received(self, datagram: Datagram) -> None:
         """Take in what arrived on a wire."""
+        held = self.state.holds
         refused = self._speaker.received(datagram, self._clock())
         if refused or datagram.payload[1] == self.vip.vhid:
             self.heard += not refused
@@ -171,6 +175,8 @@ class VirtualHost:
         elif self._machine.master is not None and self._machine.master.source == datagram.source:
             self._masters_mac = datagram.mac
         self._perform()
+        if not refused and not self.state.holds and (held or self._masters_mac == datagram.mac):
+            self._forwarding.aim(self.vip.name, datagram.mac)
 
     def neighbour(self, neighbour: Neighbour) -> None:
         """Take in that somebody else says to have an address; only ours matter."""
@@ -420,6 +426,7 @@ class VirtualHost:
                 self._rivals.took_over(addresses, self._clock(), patiently=self.vip.virtual_mac)
             elif action.old.advertises and not action.new.advertises:
                 self._rivals.gave_up()
+            self._forward(action)
             self._tell(News(STATE, self.vip.name, action.old.value, action.new.value, action.reason))
         elif isinstance(action, (HoldBack, LetIn, Count, Reset)):
             self._act_on_connections(action)
@@ -441,6 +448,15 @@ class VirtualHost:
             self._announce()
         elif isinstance(action, Ask):
             self._probe(address.ip for address in self.vip.addresses)
+
+    def _forward(self, change: Changed) -> None:
+        """Pass packets on after a handover; not what has a MAC of its own, or another segment to go to."""
+        vip = self.vip
+        wanted = vip.forward and not vip.virtual_mac and not vip.routed_peers
+        if change.new in (State.MASTER, State.INIT, State.ENDED):
+            self._forwarding.end(vip.name)
+        elif change.old.leaves and not change.new.leaves and self._link is not None and wanted:
+            self._forwarding.begin(vip, self._link)
 
     def _act_on_connections(self, action: HoldBack | LetIn | Count | Reset) -> None:
         self._note("connections:", self.vip.name, type(action).__name__)

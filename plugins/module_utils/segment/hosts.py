@@ -8,21 +8,24 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 Run = Callable[[list[str]], "tuple[int, str, str]"]
 
+_OFF = ("", "0", "0.0", "no", "none", "false", "[]")
 _TICK = 0.005  # seconds between two wake-ups that are measured
 # Above the worst of what was measured, since a look of seconds does not see the worst of a day.
 _FAST_ENOUGH = 0.001
 _STEADY_ENOUGH = 0.25
 _OURS = re.compile(r"\b(protocol|l4proto)\b.*\b(112|vrrp|carp)\b")
-# What network managers that are at work do to an address they did not set, and what keeps them from it.
+# What network managers that are at work do to an address they did not set, and what keeps them from it: measured, see
+# hostnet/managers.py.
 MANAGERS = {
     "systemd-networkd.service": (
-        "systemd-networkd removes addresses that it did not set when it is restarted; carpd puts them back at once. To "
-        "keep it from that, set KeepConfiguration=static in a drop-in of the interface's .network file"
+        "systemd-networkd removes addresses that it did not set when it reconfigures an interface; carpd puts them "
+        "back at once. What keeps it from that is KeepConfiguration=yes in a drop-in of the interface's .network file, "
+        "which role carp writes"
     ),
     "NetworkManager.service": (
         "NetworkManager removes addresses that it did not set when a connection is brought up anew; carpd puts them "
@@ -78,6 +81,35 @@ def _realtime() -> bool:
     except OSError:
         return False
     return True
+
+
+# What of the kernel an option of a virtual IP needs: the option, the module, and what it is for.
+_MODULES = (
+    ("virtual_mac", "macvlan", "an interface with the virtual MAC"),
+    ("drain", "nf_tables", "holding new connections back"),
+)
+_DESTROY = re.compile(r"(?m)^# CONFIG_INET_DIAG_DESTROY is not set")
+
+
+def lacks(run: Run, vips: Iterable[Mapping[str, Any]], release: str = "", root: str = "/") -> list[str]:
+    """Return what options of the virtual IPs need and the kernel, as far as its files tell, does not have."""
+    asked = {key for vip in vips for key, value in vip.items() if str(value).lower() not in _OFF}
+    release = release or os.uname().release
+    said = []
+    # In a container there are no files of the kernel to go by.
+    if os.path.isdir(os.path.join(root, "lib/modules", release)):
+        for option, module, purpose in _MODULES:
+            loaded = os.path.isdir(os.path.join(root, "sys/module", module))
+            if option in asked and not loaded and run(["modprobe", "--dry-run", "--quiet", module])[0] not in (0, 127):
+                said.append(f"the kernel has no {module}, which option {option} needs for {purpose}")
+    try:
+        with open(os.path.join(root, "boot", f"config-{release}"), encoding="ascii", errors="replace") as file:
+            built = file.read()
+    except OSError:
+        built = ""
+    if asked & {"drain", "reset_sessions"} and _DESTROY.search(built):
+        said.append("the kernel cannot end connections (CONFIG_INET_DIAG_DESTROY): reset_sessions will not do anything")
+    return said
 
 
 def managers(run: Run, interface: str) -> list[str]:

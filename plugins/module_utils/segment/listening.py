@@ -67,13 +67,20 @@ def listen(
             if now >= ask_at:
                 ask_at = now + _ASK_INTERVAL
                 for address in addresses:
-                    if ":" not in address:
-                        wire.sendto(packets.question(address, mac), (interface, _ARP, 0, 0, _EVERYBODY))
+                    _ask(wire, interface, address, mac)
             if source and now >= trial_at:
                 trial_at = now + _TRIAL_INTERVAL
                 _try_paths(wire, interface, source, peers, token, found.failures)
             for key, _events in selector.select(max(0.0, min(end, ask_at, trial_at if source else end) - now)):
                 _take_in(cast(socket.socket, key.fileobj), found, addresses, token)
+
+
+def _ask(wire: socket.socket, interface: str, address: str, mac: bytes) -> None:
+    if ":" not in address:
+        wire.sendto(packets.question(address, mac), (interface, _ARP, 0, 0, _EVERYBODY))
+        return
+    packet, group = packets.question_6(address)
+    wire.sendto(packet, (interface, _IPV6, 0, 0, group))
 
 
 def _join(stack: ExitStack, interface: str) -> None:
@@ -120,11 +127,12 @@ def _take_in(wire: socket.socket, found: Segment, addresses: list[str], token: b
             return
         if direction == _OUTGOING:
             continue
-        if kind == _ARP:
-            answer = packets.read_arp(packet)
-            if answer is not None and answer[0] in addresses:
-                found.answers.setdefault(answer[0], set()).add(answer[1])
-        elif kind in (_IP, _IPV6):
+        answer = packets.read_arp(packet) if kind == _ARP else None
+        if kind == _IPV6:
+            answer = packets.read_advertisement_6(packet)
+        if answer is not None and answer[0] in addresses:
+            found.answers.setdefault(answer[0], set()).add(answer[1])
+        if kind in (_IP, _IPV6):
             heard = packets.read_ip(packet)
             if heard is not None and heard.token != token:
                 found.heard[heard] += 1

@@ -21,6 +21,7 @@ _CARP_AUTHLEN = 7  # 32-bit words behind the counter's begin; VRRP has its numbe
 # Neither CARP nor VRRP has a version 15: both drop it at its first byte.
 _TRIAL = struct.Struct("!B13sB8s")
 _TRIAL_BYTE, _TRIAL_WORD = 0xF0, b"failover.carp"
+_ICMP_6 = 58
 _ARP = struct.Struct("!HHBBH6s4s6s4s")
 
 
@@ -91,6 +92,30 @@ def read_arp(packet: bytes) -> tuple[str, str] | None:
     if start != [1, 0x0800, 6, 4] or not any(address):
         return None
     return str(IPv4Address(address)), mac.hex(":")
+
+
+def question_6(target: str) -> tuple[bytes, bytes]:
+    """Return a neighbour solicitation that tells nothing about the asker (RFC 4862, 5.4.2), and the MAC to send it to.
+
+    Whoever has the address answers to all nodes.
+    """
+    wanted = IPv6Address(target).packed
+    group = b"\xff\x02" + bytes(9) + b"\x01\xff" + wanted[13:]
+    body = struct.pack("!BBHI", 135, 0, 0, 0) + wanted
+    ends = bytes(16) + group
+    body = body[:2] + struct.pack("!H", _checksum(ends + struct.pack("!II", len(body), _ICMP_6) + body)) + body[4:]
+    return struct.pack("!IHBB", 6 << 28, len(body), _ICMP_6, 255) + ends + body, b"\x33\x33" + group[12:]
+
+
+def read_advertisement_6(packet: bytes) -> tuple[str, str] | None:
+    """Return the address and the MAC of whoever says to have an IPv6 address, or None."""
+    body = packet[40:]
+    # With a hop limit of 255, and the target's MAC as its option (RFC 4861, 7.1.2 and 4.6.1).
+    if len(body) < 32 or packet[0] >> 4 != 6 or packet[6:8] != bytes([_ICMP_6, 255]):
+        return None
+    if body[0] != 136 or body[24:26] != b"\x02\x01":
+        return None
+    return str(IPv6Address(body[8:24])), body[26:32].hex(":")
 
 
 def free_number(taken: set[int], wish: int) -> int:

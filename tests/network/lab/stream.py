@@ -23,6 +23,8 @@ PATIENCE = 10.0
 GREETING, QUESTION, ANSWER = b"220 ready\n", b"QUIT\n", b"221 bye\n"
 WAIT = b"WAIT\n"
 """After this question a session is kept, without an answer."""
+MUCH = b"x"
+"""What begins like this is swallowed."""
 
 
 def tell(**what: object) -> None:
@@ -54,7 +56,7 @@ def serve(port: int) -> None:
             except OSError as error:
                 tell(event="ended", why=type(error).__name__)
                 question = b""
-            if question != WAIT:
+            if question != WAIT and not question.startswith(MUCH):
                 selector.unregister(key.fileobj)
                 key.fileobj.close()
 

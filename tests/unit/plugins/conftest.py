@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 DEFAULTS = """\
+alias_maps =
 compatibility_level = 0
 default_process_limit = 100
 inet_interfaces = all

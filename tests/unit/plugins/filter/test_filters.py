@@ -56,6 +56,17 @@ def test_plan(hostvars: dict[str, Any]) -> None:
     }
 
 
+def test_what_all_have_in_common_is_said_once(hostvars: dict[str, Any]) -> None:
+    vips = [*VIPS, {"name": "web", "addresses": "172.17.0.73", "failback": "never"}]
+    secrets = {**PASSWORDS, "web": "x"}
+    common = {"failback": "immediate", "advbase": 2}
+    made = plan(vips, "server1", hostvars, HOSTS, passwords=secrets, defaults=common)
+    assert made["problems"] == []
+    assert [(vip["failback"], vip["advbase"]) for vip in made["vips"]] == [("immediate", 2), ("never", 2)]
+    with pytest.raises(AnsibleFilterError, match="carp_vip_defaults"):
+        plan(vips, "server1", hostvars, HOSTS, defaults=["never"])
+
+
 def test_a_host_without_facts_is_no_obstacle_to_the_others(hostvars: dict[str, Any]) -> None:
     del hostvars["server2"]["ansible_facts"]
     assert plan(VIPS, "server1", hostvars, [*HOSTS, "not-in-the-inventory"], passwords=PASSWORDS)["problems"] == []

@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+import os
+import pwd
+import re
 from pathlib import Path
 from typing import Any
 
@@ -282,3 +285,50 @@ def shape(option: dict[str, Any]) -> dict[str, Any]:
     parts = option.get("suboptions", option.get("options", {}))
     what = {key: option.get(key) for key in ("type", "elements", "choices", "default", "required")}
     return {**what, **{name: shape(part) for name, part in parts.items()}}
+
+
+def test_a_secret_is_nowhere_to_be_seen(host: Host) -> None:
+    secret: dict[str, Any] = {"name": "passwords", "entries": {"[a.test]:587": "me:s3cret-word"}}
+    key = "-----BEGIN PRIVATE KEY-----\nS3CRETKEY\n-----END PRIVATE KEY-----"
+    first = host.configure(secret_maps=[secret], tls_content=key)
+    assert first["changed"], first
+    for name in ("passwords", "passwords.lmdb", "tls_chain"):
+        assert (host.folder / name).stat().st_mode & 0o777 == 0o600, name
+    assert host.files()["tls_chain"].endswith(f"{key}\n")
+    changed = host.configure(
+        secret_maps=[{**secret, "entries": {"[a.test]:587": "me:0ther-word"}}], tls_content=key.replace("S3", "T4")
+    )
+    gone = host.configure()
+    assert set(host.files()) == {"main.cf", "master.cf"}
+    for result in (first, changed, gone):
+        assert not {"s3cret-word", "0ther-word", "S3CRETKEY", "T4CRETKEY"} & set(re.split(r"[\s:'\\n]+", str(result)))
+        assert "the content, which is a secret" in str(result["diff"])
+    assert not any("s3cret" in word for command in host.fake.commands for word in command)
+
+
+def test_modes_and_owners(host: Host) -> None:
+    own = pwd.getpwuid(os.geteuid()).pw_name
+    table: dict[str, Any] = {**TABLE, "mode": "0640", "owner": own}
+    assert host.configure(maps=[table])["changed"]
+    assert (host.folder / "transport").stat().st_mode & 0o777 == 0o640
+    assert not host.configure(maps=[table])["changed"]
+    assert host.configure(maps=[{**table, "owner": "nobody we know"}])["msg"] == "there is no user nobody we know"
+    assert "three octal digits" in host.configure(maps=[{**table, "mode": "rw"}])["msg"]
+
+
+def test_a_certificate_that_clients_would_refuse(host: Host) -> None:
+    before = host.files()
+    arguments: dict[str, Any] = {"tls_content": "-----BEGIN", "tls_names": ["mail.a.test"]}
+    assert "there is no certificate or no key" in host.configure(**arguments)["msg"]
+    assert "none: No such file" in host.configure(tls_files=["/none"], tls_names=["mail.a.test"])["msg"]
+    assert host.files() == before
+
+
+def test_a_misspelt_restriction(host: Host) -> None:
+    before = host.files()
+    settings = {**MAIN, "smtpd_client_restrictions": ["permit_mynetwoks", "reject"]}
+    assert host.configure(settings=settings)["msg"].splitlines()[1] == (
+        "  main.cf: smtpd_client_restrictions: permit_mynetwoks: there is no such restriction; the nearest is "
+        "permit_mynetworks"
+    )
+    assert host.files() == before

@@ -30,7 +30,8 @@ class Pair:
     def __init__(self, folder: Path, run: Any) -> None:
         self.source, self.target = folder / "source", folder / "target"
         for directory in (self.source, self.target):
-            (directory / "incoming").mkdir(parents=True)
+            for name in ("incoming", "deferred", "defer"):
+                (directory / name).mkdir(parents=True)
         self.archive = folder / "queue.tar.gz"
         self.aside = folder / "aside"
         self.journal = folder / "lib" / "recovered"

@@ -51,8 +51,7 @@ def test_servers_that_are_alike() -> None:
         ),
         (
             {"tables": {"lmdb:/t": {"text": "1" * 64, "index": "unreadable"}}},
-            "table lmdb:/t: the indexes differ, though the text does not: the content differs: a (22222222); "
-            "b cannot read it",
+            "table lmdb:/t: the text is the same, and the indexes differ: a (22222222); b cannot read it",
         ),
         ({"tables": {}}, "table lmdb:/t: a has it; b has nothing"),
         (

@@ -764,6 +764,7 @@ WRONG = {
     "known_peers": st.sampled_from(["eth1", "10.0.0.1/8", "10.0.0.1 ucarp", "10.0.0.1 any 255", "10.0.0.1, 10.0.0.1"]),
     "accept_password": st.text(st.sampled_from("QXZ"), min_size=20, max_size=40),
     "drain": st.sampled_from(["-1", "3601", "1 s", "yes"]),
+    "forward": st.sampled_from(["-1", "3601", "yes"]),
     "drain_ports": st.sampled_from(["0", "65536", "25, 25", "smtp", "25:26"]),
     "reset_sessions": st.sampled_from(["maybe", "2"]),
     "accept_addresses": st.sampled_from(["10.0.0.1", "10.0.0.1/40", "10.0.0.0/8"]),

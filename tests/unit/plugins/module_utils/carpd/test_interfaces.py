@@ -310,3 +310,19 @@ def test_a_renewed_lease_is_no_news() -> None:
     assert interfaces.note(AddressGone(address.ifindex, address.address))
     assert interfaces.note(address), "it was gone in between"
     assert interfaces.note(ETH1)
+
+
+class TestRoutine:
+    """Of hundreds of addresses that are taken over, none but itself is changed by another."""
+
+    def test_a_leased_address_of_ours(self) -> None:
+        assert picture(ETH1).is_routine(there(VIRTUAL, leased=True), {VIRTUAL.ip})
+
+    def test_not_one_that_somebody_else_may_have_configured(self) -> None:
+        assert not picture(ETH1).is_routine(there(VIRTUAL), {VIRTUAL.ip})
+        assert not picture(ETH1, there(VIRTUAL)).is_routine(there(VIRTUAL, leased=True), {VIRTUAL.ip})
+
+    def test_nor_anything_else(self) -> None:
+        assert not picture(ETH1).is_routine(there(OWN, leased=True), {VIRTUAL.ip})
+        assert not picture(ETH1).is_routine(AddressGone(3, VIRTUAL), {VIRTUAL.ip})
+        assert not picture(ETH1).is_routine(ETH1, {VIRTUAL.ip})

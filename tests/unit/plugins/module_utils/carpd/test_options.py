@@ -90,6 +90,7 @@ def test_defaults() -> None:
         "known_peers": (),
         "drain": 0.0,
         "drain_ports": (),
+        "forward": 0.0,
         "accept_addresses": (),
         "on_master": (),
         "on_backup": (),

@@ -51,6 +51,7 @@ class World:
         self.broken_path = ""
         self.guarded: Link | None = None
         self.connections: Any = None
+        self.forwards = ""
 
     def clock(self) -> float:
         return self.now
@@ -128,6 +129,20 @@ class Connections:
         self.reset_done = done
 
 
+class Forwarding:
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def begin(self, one: Vip, link: Link) -> None:
+        self._world.do("forward", one.name, link.name)
+
+    def aim(self, name: str, master: bytes) -> None:
+        self._world.do("aim", name, master.hex(":"))
+
+    def end(self, name: str) -> None:
+        self._world.forwards = name
+
+
 class Wire:
     def __init__(self, world: World, version: int) -> None:
         self._world, self._version = world, version
@@ -152,7 +167,9 @@ def world_(caplog: pytest.LogCaptureFixture) -> World:
 
 
 def make(world: World, one: Vip | None = None) -> VirtualHost:
-    return VirtualHost(one or vip(), Requests(world), Guard(world), 41, world.clock, Connections(world))
+    return VirtualHost(
+        one or vip(), Requests(world), Guard(world), 41, world.clock, Connections(world), Forwarding(world)
+    )
 
 
 def attach(world: World, host: VirtualHost) -> None:
@@ -772,3 +789,89 @@ def test_the_configuration_in_force(world: World) -> None:
     changed = replace(host.vip, advskew=9)
     host.reconfigure(changed)
     assert host.vip == changed
+
+
+class TestDraining:
+    """What the election wants about connections is asked for, and the answers reach it."""
+
+    def test_from_order_to_handover(self, world: World) -> None:
+        host = master(world, vip(drain=10.0, reset_sessions=True))
+        host.demote("demoted by root")
+        assert world.take() == ["hold back", "count"]
+        assert host.status()["draining"] == {"since": 0.0, "connections": None, "left": 10.0}
+        assert (host.status()["state"], host.status()["demotion"], host.operator) == ("MASTER", 0, "demoted by root")
+        world.connections.counted(2)
+        assert host.status()["draining"]["connections"] == 2
+        for _second in range(10):
+            world.now += 1.0
+            host.due()
+        assert "reset" in world.take() and host.state is State.DRAINING
+        world.connections.reset_done()
+        assert host.state is State.LEAVING
+        assert host.status()["draining"] is None
+        world.take()
+        host.event(Event.DOWN, "no link")
+        assert world.take() == ["release", "unguard", "clear", "let in"]
+
+    def test_what_cannot_be_held_back_is_not_waited_for(self, world: World) -> None:
+        host = master(world, vip(drain=10.0, reset_sessions=True))
+        host.demote("demoted by root")
+        world.connections.failed()
+        host.due()
+        assert "reset" in world.take()
+
+    def test_rivals_are_watched_for_as_long_as_it_is_master(self, world: World) -> None:
+        host = master(world, vip(drain=10.0, reset_sessions=True))
+        since = host._rivals._master_since
+        assert since is not None
+        world.now += 1.0
+        host.demote("demoted by root")
+        host.promote()
+        assert host._rivals._master_since == since
+        host.demote("demoted by root")
+        assert host._rivals._master_since == since
+        world.connections.counted(0)
+        assert host._rivals._master_since is None
+
+    def test_it_does_not_stand_aside_meanwhile(self, world: World) -> None:
+        host = master(world, vip(drain=10.0, reset_sessions=True))
+        host.demote("demoted by root")
+        assert host.turns(1.0) is None
+
+
+class TestForwarding:
+    MAC = bytes.fromhex("020000000002")
+
+    def hear(self, host: VirtualHost) -> None:
+        one = host.vip
+        mac = Digest(one.password, one.vhid, [address.ip for address in one.addresses]).mac(7)
+        payload = Advertisement(1, 1, 20, 0, 7, mac).encode()
+        host.received(Datagram(PEER, GROUPS[4], payload)._replace(mac=self.MAC))
+
+    def test_it_begins_when_the_successor_is_heard(self, world: World) -> None:
+        host = master(world, vip(forward=30.0))
+        host.demote("demoted by root")
+        world.take()
+        self.hear(host)
+        assert host.state is State.BACKUP
+        assert world.details("forward") == [("smtp", "eth1")]
+        assert world.details("aim") == [("smtp", "02:00:00:00:00:02")]
+
+    @pytest.mark.parametrize(
+        "options", [{}, {"forward": 30.0, "virtual_mac": True}, {"forward": 30.0, "routed_peers": True}]
+    )
+    def test_where_it_makes_no_sense(self, world: World, options: dict[str, Any]) -> None:
+        host = master(world, vip(**options))
+        host.demote("demoted by root")
+        self.hear(host)
+        assert world.details("forward") == []
+
+    def test_it_ends_when_this_host_is_master_again(self, world: World) -> None:
+        host = master(world, vip(forward=30.0))
+        host.demote("demoted by root")
+        self.hear(host)
+        world.forwards = ""
+        host.promote()
+        world.now += 10.0
+        end_silence(world, host)
+        assert host.state is State.MASTER and world.forwards == "smtp"

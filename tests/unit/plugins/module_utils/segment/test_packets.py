@@ -102,3 +102,28 @@ def test_arp() -> None:
 )
 def test_a_free_number(taken: set[int], wish: int, free: int) -> None:
     assert packets.free_number(taken, wish) == free
+
+
+def test_a_question_by_ipv6_is_right_to_its_checksum() -> None:
+    packet, mac = packets.question_6("2001:db8::12:3456")
+    assert mac == bytes.fromhex("3333ff123456")
+    assert packet[8:24] == bytes(16)
+    assert packet[24:40] == bytes.fromhex("ff0200000000000000000001ff123456")
+    summed = packet[8:40] + struct.pack("!II", len(packet) - 40, 58) + packet[40:]
+    total = sum(struct.unpack(f"!{len(summed) // 2}H", summed))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    assert total == 0xFFFF
+    assert packets.read_advertisement_6(packet) is None
+
+
+def advertisement(kind: int = 136, hops: int = 255, option: str = "0201") -> bytes:
+    target = bytes.fromhex("20010db8000000000000000000120074")
+    body = bytes([kind, 0, 0, 0, 0x20, 0, 0, 0]) + target + bytes.fromhex(option + "020000000007")
+    return struct.pack("!IHBB", 6 << 28, len(body), 58, hops) + target + bytes(16) + body
+
+
+def test_who_answers_by_ipv6() -> None:
+    assert packets.read_advertisement_6(advertisement()) == ("2001:db8::12:74", "02:00:00:00:00:07")
+    for wrong in (advertisement(135), advertisement(hops=254), advertisement(option="0101"), advertisement()[:60], b""):
+        assert packets.read_advertisement_6(wrong) is None

@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 from ansible_collections.failover.carp.plugins.module_utils.segment import hosts
 
@@ -114,3 +117,35 @@ def test_the_real_thing_ends_as_it_began() -> None:
 )
 def test_profiles(worst: float, realtime: bool, profile: str) -> None:
     assert hosts.profile_for(worst, realtime) == profile
+
+
+@pytest.mark.parametrize(
+    ("vip", "code", "said"),
+    [
+        ({"virtual_mac": True}, 1, ["macvlan"]),
+        ({"virtual_mac": "yes", "drain": 5}, 1, ["macvlan", "nf_tables"]),
+        ({"virtual_mac": True}, 0, []),
+        ({"virtual_mac": True}, 127, []),
+        ({"virtual_mac": False, "drain": 0}, 1, []),
+    ],
+)
+def test_what_the_kernel_lacks_for_what_is_asked_for(
+    tmp_path: Path, vip: dict[str, Any], code: int, said: list[str]
+) -> None:
+    (tmp_path / "lib/modules/6.1").mkdir(parents=True)
+    told = hosts.lacks(lambda _command: (code, "", ""), [vip], "6.1", str(tmp_path))
+    assert [text.split()[4].rstrip(",") for text in told] == said
+
+
+def test_nothing_is_said_of_a_kernel_whose_files_are_not_there(tmp_path: Path) -> None:
+    assert hosts.lacks(lambda _command: (1, "", ""), [{"virtual_mac": True}], "6.1", str(tmp_path)) == []
+
+
+@pytest.mark.parametrize(
+    ("built", "said"), [("# CONFIG_INET_DIAG_DESTROY is not set", 1), ("CONFIG_INET_DIAG_DESTROY=y", 0)]
+)
+def test_a_kernel_that_cannot_end_connections(tmp_path: Path, built: str, said: int) -> None:
+    (tmp_path / "boot").mkdir()
+    (tmp_path / "boot/config-6.1").write_text(f"CONFIG_INET=y\n{built}\n")
+    assert len(hosts.lacks(lambda _command: (0, "", ""), [{"drain": 5}], "6.1", str(tmp_path))) == said
+    assert hosts.lacks(lambda _command: (0, "", ""), [{}], "6.1", str(tmp_path)) == []
