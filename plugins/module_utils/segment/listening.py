@@ -12,7 +12,7 @@ import struct
 import time
 from collections import Counter
 from contextlib import ExitStack
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from . import packets
 
@@ -20,7 +20,7 @@ GROUP = "224.0.0.18"
 GROUP_6 = "ff02::12"
 _GROUP_MAC = bytes.fromhex("01005e000012")
 _EVERYBODY = b"\xff" * 6
-_ALL, _ARP, _IP, _IPV6 = 0x0003, 0x0806, 0x0800, 0x86DD
+_ARP, _IP, _IPV6 = 0x0806, 0x0800, 0x86DD
 _OUTGOING = 4  # linux/if_packet.h PACKET_OUTGOING
 _TRIAL_INTERVAL = 0.25  # seconds; of two hosts that overlap for a second, each hears some
 _ASK_INTERVAL = 1.0
@@ -50,12 +50,14 @@ def listen(
     found = Segment(Counter(), {}, {})
     mac, token = mac_of(interface), os.urandom(8)
     with ExitStack() as stack:
-        wire = stack.enter_context(socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(_ALL)))
-        wire.bind((interface, _ALL))
-        wire.setblocking(False)
-        _join(stack, interface)
         selector = stack.enter_context(selectors.DefaultSelector())
-        selector.register(wire, selectors.EVENT_READ)
+        # One for each protocol, as carpd has it: one for all protocols would also hear what the device's filter drops.
+        for kind in (_IP, _IPV6, _ARP):
+            wire = stack.enter_context(socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0))
+            wire.bind((interface, kind))
+            wire.setblocking(False)
+            selector.register(wire, selectors.EVENT_READ)
+        _join(stack, interface)
         end = time.monotonic() + seconds
         ask_at = trial_at = time.monotonic()
         while True:
@@ -69,8 +71,8 @@ def listen(
             if source and now >= trial_at:
                 trial_at = now + _TRIAL_INTERVAL
                 _try_paths(wire, interface, source, peers, token, found.failures)
-            if selector.select(max(0.0, min(end, ask_at, trial_at if source else end) - now)):
-                _take_in(wire, found, addresses, token)
+            for key, _events in selector.select(max(0.0, min(end, ask_at, trial_at if source else end) - now)):
+                _take_in(cast(socket.socket, key.fileobj), found, addresses, token)
 
 
 def _ask(wire: socket.socket, interface: str, address: str, mac: bytes) -> None:
