@@ -36,7 +36,7 @@ PROMISES = {
     "I7": "a counter never repeats",
     "end": "a daemon that is asked to end does so in time",
     "health": "whoever must not be master hands over or lets go, and of the rest one of the least demoted is master",
-    "order": "of equally healthy hosts a preferred one that may preempt is master",
+    "order": "of healthy hosts a preferred one that may preempt is master",
     "prompt": "a backup that hears a goodbye, or a worse host that it may take over from, is master at once",
     "restore": "a master that something takes the address from has it again at once",
     "penalty": "that a backup's advertisements could not be sent is forgiven in time",
