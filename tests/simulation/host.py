@@ -128,6 +128,8 @@ class Host(Computer):
     @property
     def faulty_since(self) -> float | None:
         """Since when it must not be master, be it for one that it moves together with."""
+        if len(self.together) == 1:
+            return self.fault_since
         return min((one.fault_since for one in self.together if one.fault_since is not None), default=None)
 
     @property

@@ -113,13 +113,18 @@ class Knowledge:
     def _settled_for(self) -> float:
         return self._host.clock() - self._host.unsettled_at
 
+    def _has_rights(self) -> bool:
+        """Whether it takes over from one that is no sicker, if it has been sound for long enough."""
+        host = self._host
+        return host.vip.preempt and not host.stepped_down and not host.known_demotion
+
     def _surely_may(self, said: Advertisement) -> bool:
         host = self._host
         if said.demotion > host.known_demotion and host.world.now - host.refused_at > REFUSAL_TIME + _MOMENT:
             return True
         settled = self._settled_for() > host.vip.stable_for + _MOMENT or not host.vip.stable_for
         yielding = host.speaker is not None and host.speaker.machine.yielding  # also since the kernel refused
-        return host.vip.preempt and not host.stepped_down and not yielding and settled
+        return self._has_rights() and not yielding and settled
 
     def _perhaps_may(self, said: Advertisement, theirs: Rank) -> bool:
         host = self._host
@@ -129,4 +134,4 @@ class Knowledge:
             return True
         settled = self._settled_for() > host.vip.stable_for - _MOMENT
         # Failed sends may have put it back, which it knows better.
-        return host.vip.preempt and not host.stepped_down and settled
+        return self._has_rights() and settled

@@ -36,7 +36,7 @@ PROMISES = {
     "I7": "a counter never repeats",
     "end": "a daemon that is asked to end does so in time",
     "health": "whoever must not be master hands over or lets go, and of the rest one of the least demoted is master",
-    "order": "of equally healthy hosts a preferred one that may preempt is master",
+    "order": "of healthy hosts a preferred one that may preempt is master",
     "prompt": "a backup that hears a goodbye, or a worse host that it may take over from, is master at once",
     "restore": "a master that something takes the address from has it again at once",
     "penalty": "that a backup's advertisements could not be sent is forgiven in time",
@@ -118,6 +118,7 @@ class Promises(Watcher):
         self._word_owed: dict[Host, float] = {}  # since when it has not told of another demotion
         self._unsent: dict[Host, bool] = {}  # whether it could not send last
         self._bare_since: dict[Host, float] = {}
+        self._holding: set[Host] = set()
         self._impaired_since: dict[Host, float] = {}  # by its own clock
         self._risen: dict[Host, tuple[float, int]] = {}  # when it became master, and announcements since
         self._replaced_at: dict[Host, float] = {}
@@ -178,16 +179,26 @@ class Promises(Watcher):
             self._yields(host)
         if host.asked_to_end_at is not None:
             self._ends(host, host.asked_to_end_at, now)
-        if now > self._knowledge[host].rises_by:
-            self._is_prompt(host, now)
-        self._restores(host, now)
-        if host in self._risen:
-            self._announces_takeover(host, *self._risen[host], now)
-        self._forgives(host)
-        self._says_so(host, now)
-        if host.faulty_since is not None:
-            self._heeds_fault(host, host.faulty_since, now)
-        self._on_time(host, now)
+        state = host.speaker.machine.state if host.speaker else State.ENDED
+        if state.holds:
+            if host not in self._holding:
+                self._holding.add(host)
+                self._excused_at.pop(host, None)
+            self._restores(host, now)
+            if host in self._risen:
+                self._announces_takeover(host, *self._risen[host], now)
+            self._says_so(host, now)
+            self._on_time(host, now)
+        elif host in self._holding:
+            self._holding.discard(host)
+            for memory in (self._bare_since, self._goodbye_owed, self._word_owed, self._risen, self._excused_at):
+                memory.pop(host, None)
+        if state is State.BACKUP:
+            if now > self._knowledge[host].rises_by:
+                self._is_prompt(host, now)
+            self._forgives(host)
+        else:
+            self._impaired_since.pop(host, None)
 
     def _is_prompt(self, host: Host, now: float) -> None:
         knowledge = self._knowledge[host]
@@ -386,7 +397,7 @@ class Promises(Watcher):
                 owner is not host
                 and host.vip.preempt
                 and host.speaker
-                and not host.speaker.machine.yielding
+                and not (host.speaker.machine.yielding or host.speaker.machine.demotion)
                 and host.has_settled
             ):
                 self._just("order", owner, host, _rank(host) < _rank(owner), now)
