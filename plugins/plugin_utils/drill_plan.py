@@ -26,7 +26,7 @@ STALE_LEASE = 1.5
 """The shortest lease of the kernel, a second, and how late that ends an address."""
 AFTER = 1.5
 """For how many seconds a fault lasts beyond the time in which the address must have been taken over."""
-RETURN = 3.0
+BACK_WITHIN = 3.0
 """Seconds that a daemon may take to start and to find its place, beyond the time for which it listens first."""
 
 
@@ -135,5 +135,5 @@ def _planned(kind: str, patience: float, stable_for: float, wish: Wish) -> Plann
         "switchover": 0.0,
     }.get(kind, patience + wish.margin)
     moved = {"service": wish.service_within, "daemon": 1.0, "switchover": 1.0}.get(kind, takeover)
-    back = stable_for + patience + RETURN + (wish.service_within if kind == "service" else 0.0)
+    back = stable_for + patience + BACK_WITHIN + (wish.service_within if kind == "service" else 0.0)
     return Planned(kind, TITLES[kind], round(moved + AFTER, 3), round(takeover, 3), round(back, 3))

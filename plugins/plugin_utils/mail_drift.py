@@ -70,7 +70,8 @@ def _different(parts: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, di
     """Find the keys that do not have one value on all hosts; None is for a host that has none."""
     for key in sorted({key for part in parts.values() for key in part}):
         values = {host: part.get(key) for host, part in parts.items()}
-        if any(value != next(iter(values.values())) for value in values.values()):
+        first, *others = values.values()
+        if any(value != first for value in others):
             yield key, values
 
 

@@ -48,7 +48,7 @@ def stopped_and_killed(stage: Stage) -> None:
     stage.row("C2", "postfix stopped", f"address at the other server after {moved:.1f} s", "<= 5 s", moved <= 5.0)
     shell(PREFERRED, f"kill -KILL {faults.MASTER}")
     began = time.monotonic()
-    served = stage.until("somebody answers", lambda: _greets(), 30) - began
+    served = stage.until("somebody answers", _greets, 30) - began
     how = "the other server" if stage.got(STANDBY, began) is not None else "systemd, on the same server"
     stage.settle()
     measured = f"answered again after {served:.1f} s, by {how}"
