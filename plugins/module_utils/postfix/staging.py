@@ -54,6 +54,8 @@ class Stage:
         # What Postfix is by itself must be found out without the live files, which may be broken.
         self._blank = os.path.join(root, "blank")
         os.mkdir(self._blank)
+        self._queue = os.path.join(root, "queue")
+        os.mkdir(self._queue)
         with open(os.path.join(self._blank, "main.cf"), "w", encoding="utf-8"):
             pass
         status, defaults, errors = run(["postconf", "-c", self._blank, "-d"], "")
@@ -155,6 +157,18 @@ class Stage:
         return list(dict.fromkeys(found))
 
     def _check_problems(self) -> list[str]:
+        # It makes what is missing of the queue, and the live one is none of a trial's business. The other programs must
+        # see that, and the sockets in it.
+        path = os.path.join(self.directory, "main.cf")
+        text = _read(path) or ""
+        self._run(["postconf", "-c", self.directory, "-e", f"queue_directory={self._queue}"], "")
+        try:
+            return self._postfix_check()
+        finally:
+            with open(path, "w", encoding="utf-8") as handle:
+                handle.write(text)
+
+    def _postfix_check(self) -> list[str]:
         # Postfix before 3.9 writes what it finds to a terminal or not at all; script(1) is one.
         command = f"postfix -c {self.directory} check"
         status, output, _errors = self._run([*_PATIENCE, "script", "-qec", command, "/dev/null"], "")

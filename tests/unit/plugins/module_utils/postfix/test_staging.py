@@ -191,6 +191,16 @@ def test_postfix_check(trial: Trial, status: int, output: str, problems: list[st
     assert trial.problems() == [problem.format(**names) for problem in problems]
 
 
+def test_postfix_check_makes_no_queue_but_its_own(trial: Trial) -> None:
+    assert trial.problems(settings={"biff": False}) == []
+    commands = [list(command) for command in trial.fake.commands]
+    check = next(index for index, command in enumerate(commands) if "script" in command)
+    moved = ["postconf", "-c", f"{trial.root}/postfix", "-e", f"queue_directory={trial.root}/queue"]
+    assert commands[check - 1] == moved
+    # What comes after it needs the live one.
+    assert "queue_directory" not in trial.staged("main.cf")
+
+
 def test_tables_that_nobody_manages(trial: Trial, tmp_path: Path) -> None:
     for name in ("current", "older", "unmapped", "plain"):
         (tmp_path / name).write_text("a b\n", encoding="utf-8")
