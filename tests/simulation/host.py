@@ -106,6 +106,7 @@ class Host(Computer):
         self._inbox: deque[Callable[[Speaker], None]] = deque()
         self._todo: deque[Action] = deque()
         self.loading = False  # its program is being replaced
+        self.replaced_at = self.loaded_at = -math.inf  # when that began last, and was done
         self.restarts = 0
         self._change: Callable[[], None] | None = None  # what the kernel is about
         self._lease_ends: float | None = None
@@ -214,7 +215,7 @@ class Host(Computer):
             turns = [list(speaker.packets(*rank).values()) for _turn in range(count)]
         legacy = {**machine.legacy(), "sequence": speaker.sequence}
         guard.stand_in(seconds, interval, turns)
-        self.speaker, self.loading = None, True
+        self.speaker, self.loading, self.replaced_at = None, True, self.world.now
         self.restarts += 1
         restarts = self.restarts
         load_time = self.world.random.choice([0.15, 0.3, 0.3, 0.5, 2.5]) * self.world.random.uniform(0.8, 1.2)
@@ -225,7 +226,7 @@ class Host(Computer):
         """Let the new program go on where the old one stopped, if the guard still holds what was left to it."""
         if not self.loading:
             return
-        self.loading = False
+        self.loading, self.loaded_at = False, self.world.now
         self.world.note(self.name, "its new program begins")
         self.segment.listener_began()
         held = guard.alive

@@ -10,6 +10,7 @@ import math
 from carpd.machine import HURRY_STEP, REFUSAL_TIME
 from carpd.packet import BOW_OUT, Address, Advertisement
 from carpd.standing import SEND_ERROR_DEMOTION, SEND_PENALTY_TIME, demoted_skew
+from carpd.timing import LEASE_LATENESS, LEASE_MARGIN
 from carpd.transitions import State
 from host import Host
 
@@ -35,12 +36,16 @@ class Knowledge:
         self.counts_from, self.interval = _NEVER, 0.0  # since when there has been silence, and what was promised
         self._heard_at = _NEVER
         self._better: tuple[Address, float, float] | None = None
+        self._perhaps_better = self._better  # than it was just then, since its sends failed; which it knows better
         self._penalised_at = _NEVER  # by the host's clock
 
     def listen(self, now: float) -> None:
         """Take note that it is a backup from now on."""
         own = self._host.vip
+        lease = max(1, math.floor(own.dead_ratio * own.advbase - LEASE_LATENESS))
+        # A master advertises before its lease ends, however bad it is.
         interval = own.advbase + demoted_skew(own.advskew, self._host.known_demotion) / 256
+        interval = min(interval, lease - LEASE_MARGIN)
         self.counts_from, self.interval = now, min(interval, self.interval or interval)
         # By what it hears it may find out at first that it was away, and has to be backup.
         self.may_rise, self.rises_by = self.may_rise and self._heard_at == now, math.inf
@@ -68,14 +73,19 @@ class Knowledge:
             self._better = (source, now, said.interval)
             self._restrain(said, now)
             return True
-        if self._better is not None and source != self._better[0] and now - self._better[1] < _FRESH * self._better[2]:
+        if not goodbye:
+            impaired = self._is_impaired() and theirs <= self._rank(min(255, host.known_demotion + SEND_ERROR_DEMOTION))
+            self._perhaps_better = (source, now, said.interval) if impaired else self._perhaps_better
+        if self._is_fresh(self._better, source, now):
             # Another one is about to learn of the better host, too, as long as there is time for that.
             patience = host.vip.dead_ratio * (host.vip.advbase or self.interval)
             if not goodbye and now + said.interval > self.counts_from + patience - _MOMENT:
                 self.may_rise = self.may_rise or self._perhaps_may(said, theirs)
             return False
         self._better = None
-        if goodbye:
+        if goodbye and self._is_fresh(self._perhaps_better, source, now):
+            self.may_rise, self.rises_by = True, math.inf
+        elif goodbye:
             self._hurry("it has heard a goodbye", now)
         elif self._fears_as_much(theirs):
             self._restrain(said, now)
@@ -86,6 +96,10 @@ class Knowledge:
         else:
             self._restrain(said, now)
         return False
+
+    def _is_fresh(self, better: tuple[Address, float, float] | None, source: Address, now: float) -> bool:
+        """Whether another one than the source was heard just now, and is better."""
+        return better is not None and source != better[0] and now - better[1] < _FRESH * better[2]
 
     def _restrain(self, said: Advertisement, now: float) -> None:
         self.may_rise, self.rises_by = False, math.inf
@@ -98,6 +112,9 @@ class Knowledge:
     def _is_free(self) -> bool:
         machine = self._host.speaker.machine if self._host.speaker else None
         return machine is not None and machine.state is State.BACKUP and not machine.impaired
+
+    def _is_impaired(self) -> bool:
+        return self._host.speaker is not None and self._host.speaker.machine.impaired
 
     def _rank(self, demotion: int) -> Rank:
         vip = self._host.vip

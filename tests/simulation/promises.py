@@ -17,10 +17,10 @@ from carpd.actions import Changed
 from carpd.digest import Digest
 from carpd.machine import BOW_OUT_INTERVAL, HOLD_TIME, REFUSAL_TIME
 from carpd.packet import Address, Advertisement, Datagram
-from carpd.standing import SEND_PENALTY_TIME, WORST_SKEW, demoted_skew
+from carpd.standing import MOST_DEMOTION, SEND_ERROR_DEMOTION, SEND_PENALTY_TIME, WORST_SKEW, demoted_skew
 from carpd.transitions import Event, State
 from computer import Computer
-from host import KERNEL_LATENESS, Host, Watcher
+from host import KERNEL_LATENESS, STAND_IN, Host, Watcher
 from knowledge import Knowledge
 from peer import Peer
 from segment import Segment
@@ -108,7 +108,7 @@ class Promises(Watcher):
         self._any_trouble = 0.0
         self._troubles: list[float] = []
         # What was sent with a counter, and how many were used before.
-        self._counters: dict[tuple[Address, int], tuple[int, Advertisement]] = {}
+        self._counters: dict[tuple[Address, int], tuple[int, Advertisement, float]] = {}
         self._knowledge = {host: Knowledge(host) for host in hosts}
         self._latest: dict[Host, tuple[Advertisement, Address]] = {}
         self._last_heard: dict[tuple[Host, Address], tuple[Advertisement, float]] = {}
@@ -121,7 +121,6 @@ class Promises(Watcher):
         self._holding: set[Host] = set()
         self._impaired_since: dict[Host, float] = {}  # by its own clock
         self._risen: dict[Host, tuple[float, int]] = {}  # when it became master, and announcements since
-        self._replaced_at: dict[Host, float] = {}
         self._must_yield: dict[Host, Datagram] = {}
         self._excused_at: dict[Host, float] = {}  # when it last advertised, or had a reason not to
         self._leaves_since: dict[Host, float] = {}
@@ -281,11 +280,16 @@ class Promises(Watcher):
             unheard = now - self._network_trouble < self._recent
             if unheard or len(self._troubles) >= 2 or self._died_unheard(one, other):
                 bound += self._lease
+            since = max(since, *(self._was_loading(host, now) for host in (one, other) if isinstance(host, Host)))
             if isinstance(other, Peer):
                 since = max(since, self._insane_at[other])
                 bound += other.slowness + self._interval
             if now > max(since, self._network_trouble + self._interval) + bound:
                 raise Broken("I1", f"{one.name} and {other.name} both own the address, for {now - since:.3f} s now")
+
+    def _was_loading(self, host: Host, now: float) -> float:
+        """When it was last about to replace its program, which hears nobody for no longer than its guard stands in."""
+        return min(now if host.loading else host.loaded_at, host.replaced_at + STAND_IN * self._lease)
 
     def _died_unheard(self, one: Computer, other: Computer) -> bool:
         """Whether one of them stopped working in the very moment in which the other took over from it."""
@@ -432,7 +436,8 @@ class Promises(Watcher):
         elif change.old.leaves and not change.new.holds:
             self._hands_over(host, now)
         mad_at = max(self._insane_at.values(), default=-math.inf)
-        if now - max(self._any_trouble, mad_at) > self._patient + UNJUST:
+        # Whom its kernel does not give the address tries again whenever nobody else has it.
+        if now - max(self._any_trouble, mad_at) > self._patient + UNJUST and not host.refuses:
             raise Broken("calm", f"{host.name} turns from {change.old.value} to {change.new.value}")
         if change.old is State.BACKUP and change.new is State.MASTER and not knowledge.may_rise:
             patience = host.vip.dead_ratio * (host.vip.advbase or knowledge.interval)
@@ -492,11 +497,14 @@ class Promises(Watcher):
         """Take note of what a host knows."""
         said = Advertisement.decode(datagram.payload)
         self._latest[host] = said, datagram.source
+        self._suspects[host] = False
         if datagram.source in host.sources.values():
             return  # whoever sent that, it tells the host nothing
         if self._skeptical and not self._is_authentic(host, said):
+            working = host.speaker.vip if host.speaker is not None else host.vip
+            same = (working.vhid, working.password) == (host.vip.vhid, host.vip.password)  # what it is given may wait
+            self._suspects[host] = same and said.vhid == host.vip.vhid
             return
-        self._suspects[host] = False
         if host.vip.known_peers and not self._is_news(host, datagram.source, said):
             return  # which carpd can tell of its own kind
         last, at = self._last_heard.get((host, datagram.source), (None, -math.inf))
@@ -522,9 +530,15 @@ class Promises(Watcher):
     def demoted(self, host: Host) -> None:
         """Take note that it has to tell of it."""
         self._knowledge[host].forget_haste()
-        if host.is_master and host.told_demotion != host.known_demotion:
+        if host.is_master and self._in_all(host, host.told_demotion) != self._in_all(host, host.known_demotion):
             self._word_owed[host] = self._world.now
         host.told_demotion = host.known_demotion
+
+    @staticmethod
+    def _in_all(host: Host, demotion: int) -> int:
+        """What it tells of, as far as that fits in, when failed sends demote it as well."""
+        impaired = host.speaker is not None and host.speaker.machine.impaired
+        return min(MOST_DEMOTION, demotion + (SEND_ERROR_DEMOTION if impaired else 0))
 
     def started(self, host: Host) -> None:
         """Forget what an earlier daemon knew."""
@@ -565,7 +579,7 @@ class Promises(Watcher):
         use = (datagram.source, said.counter)
         if use in self._counters:
             raise Broken("I7", f"{host.name} used the counter {said.counter} twice")
-        self._counters[use] = len(self._counters), said
+        self._counters[use] = len(self._counters), said, self._world.now
 
     def _is_true(self, host: Host, said: Advertisement) -> None:
         demotion = host.known_demotion
@@ -579,12 +593,15 @@ class Promises(Watcher):
         """Whether one of ours sent exactly this, and the host has heard nothing from there that was sent later."""
         if all(source not in one.sources.values() for one in self._hosts):
             return True
-        number, sent = self._counters.get((source, said.counter), (-1, None))
+        number, sent, at = self._counters.get((source, said.counter), (-1, None, -math.inf))
         newest = self._newest.get((host, source), -1)
         self._suspects[host] = sent != said or number < newest
         if sent != said or number <= newest:
             return False
         self._newest[host, source] = number
+        if self._world.now - max(at, host.thawed_at) > self._exchange:
+            # Kept back by somebody: what a host could not hear in time is news to it, and nobody can tell how old.
+            self.trouble(network=True)
         return True
 
 

@@ -39,7 +39,9 @@ class Together:
 
 
 def _looks(host: Host) -> tuple[object, ...]:
-    return host.owns, host.running, host.carrier, host.sending_works, host.refuses, host.demotion, host.fault_since
+    told = host.speaker.machine.demotion if host.speaker is not None else 0
+    wrong = (host.carrier, host.sending_works, host.refuses, host.demotion, host.fault_since)
+    return host.owns, host.running, told, wrong
 
 
 def _is_sick(host: Host) -> bool:

@@ -163,10 +163,10 @@ class Machine:
             self._depart(Event.STEP_DOWN, now, reason)
             return
         self._stay(Event.STEP_DOWN, now, "the operator wants it to stay")
+        if reason:  # first: whoever says goodbye need not say how bad a master it is, which may arrive behind that
+            self._apply(Event.STEP_DOWN, now, reason)
         if differs:
             self._demotion_changed(now)
-        if reason:
-            self._apply(Event.STEP_DOWN, now, reason)
 
     def promote(self, now: float) -> str:
         """End what the operator, or stepping down, has put this host back by, and take over from any worse master.
@@ -321,7 +321,7 @@ class Machine:
                 self._clear_timers()
             if old is State.DRAINING:
                 departures, self._sound_since = self._draining.end(), now
-            if old in (State.INIT, State.FAULTY):
+            if old in (State.INIT, State.FAULTY, State.FAILING):
                 self._sound_since = now
             if self.state.holds and not old.holds:
                 self._left(now)

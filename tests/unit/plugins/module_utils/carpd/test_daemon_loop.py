@@ -785,7 +785,7 @@ class TestOrders:
             yield from until_master(world)
             world.take()
             assert world.ask("demote") == {"vips": ["smtp"]}
-            assert world.take()[:1] == ["send 1:1/240"]
+            assert world.take()[:1] == ["send 1:255/255"]
             (one,) = world.ask("status")
             assert (one["operator"], one["demotion"]) == ("demoted by root", 240)
             assert one["reason"].endswith("; demoted by 240: demoted by root")
