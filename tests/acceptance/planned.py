@@ -30,9 +30,9 @@ def by_playbook(stage: Stage) -> None:
     """A1 once more, as people do it: by the playbook, there and back."""
     stream = Stream(stage, 50, 2000)
     stream.wait_accepted(0.02)
-    stage.must_play(SWITCHOVER)
+    stage.must_play(SWITCHOVER, "--extra-vars=carp_switch_probe=false")
     stage.wait_owner(STANDBY, PREFERRED, 20)
-    stage.must_play(SWITCHOVER)
+    stage.must_play(SWITCHOVER, "--extra-vars=carp_switch_probe=false")
     stage.wait_owner(PREFERRED, STANDBY, 20)
     under_way = not stream.ended()
     mail = stream.finish()
