@@ -28,6 +28,7 @@ Test = Callable[[Stage], None]
 SUITES: dict[str, list[Test]] = {
     "planned": [
         planned.one_move,
+        planned.by_playbook,
         lambda stage: planned.moves_at_full_rate(stage, 5),
         planned.long_sessions,
         lambda stage: planned.there_and_back(stage, 10),
@@ -51,6 +52,7 @@ SUITES: dict[str, list[Test]] = {
         lambda stage: client.planned(stage, 500),
         lambda stage: client.reload(stage, 500),
         lambda stage: client.cable(stage, 500),
+        lambda stage: client.restart(stage, 500),
     ],
     "short": [
         planned.one_move,

@@ -1,32 +1,42 @@
 # Copyright (c) 2026 The failover.carp authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A real mail server as client: F1. What it defers it tries again after five minutes only."""
+"""A real mail server as client: F1 and D6. What it defers it tries again after five minutes only."""
 
 from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from drill.events import Event
-from drill.failover import ADDRESS, CLIENT, PREFERRED
+from drill.failover import ADDRESS, CLIENT, PREFERRED, STANDBY
+from drill.machines import LabError, Machine
 
 from .faults import shell
-from .stage import RECIPIENT, Stage
+from .planned import SWITCHOVER
+from .stage import RECIPIENT, SERVERS, Stage
 
 LOG = "/var/log/failover-postfix.log"
-SUBMITTED = """
-import smtplib, sys, time
+ENOUGH, SUBMITTED = "/root/enough", "/root/submitted"
+SUBMIT = """
+import os, smtplib, sys, time
 count, rate, run = int(sys.argv[1]), float(sys.argv[2]), sys.argv[3]
 session = smtplib.SMTP("127.0.0.1", 25, local_hostname="client.example.com")
 due = time.monotonic()
-for number in range(1, count + 1):
+number = 0
+while number < count or not os.path.exists("ENOUGH"):
+    number += 1
     time.sleep(max(0.0, due - time.monotonic()))
     due += 1 / rate
     text = f"To: RECIPIENT\\nX-Drill: {run} {number}\\n\\nThis is mail {number}.\\n"
     session.sendmail("drill@client.example.com", ["RECIPIENT"], text)
-""".replace("RECIPIENT", RECIPIENT)
+print(number)
+""".replace("RECIPIENT", RECIPIENT).replace("ENOUGH", ENOUGH)
+"""Sends so many mails, and then more until it was enough; prints how many it were."""
+RESTARTING = "--extra-vars=postfix_backlog=1001"
+"""What changes a setting that a running Postfix does not take on."""
+SITE = "molecule/mail_planned/converge.yml"
 
 
 @contextlib.contextmanager
@@ -66,21 +76,61 @@ def cable(stage: Stage, count: int) -> None:
     stage.settle()
 
 
-def _sends(stage: Stage, count: int, what: str, do: Callable[[], object]) -> None:
+def restart(stage: Stage, count: int) -> None:
+    """D6: a change that needs a restart, on both servers, done by switchovers."""
+    before = {server: _master(server) for server in SERVERS}
+    wrong: list[str] = []
+
+    def change() -> None:
+        if stage.play(SITE, RESTARTING)[0] or _master(PREFERRED) != before[PREFERRED]:
+            wrong.append("restarted while it had the address")
+        stage.must_play(SWITCHOVER)
+        stage.wait_owner(STANDBY, PREFERRED, 20)
+        stage.must_play(SITE, RESTARTING)
+        stage.must_play(SWITCHOVER)
+        stage.wait_owner(PREFERRED, STANDBY, 20)
+        wrong.extend(f"{server.name} not restarted" for server in SERVERS if _master(server) == before[server])
+
+    _sends(stage, count, "backlog changed on both servers by the playbooks", change, "D6", 10, wrong)
+
+
+def _master(server: Machine) -> str:
+    return shell(server, "cat /var/spool/postfix/pid/master.pid").strip()
+
+
+def _sends(
+    stage: Stage,
+    count: int,
+    what: str,
+    do: Callable[[], object],
+    test: str = "F1",
+    rate: float = 50,
+    wrong: Sequence[str] = (),
+) -> None:
+    """Send so many mails, or more until ``do`` is done; what is ``wrong`` beside the mail is known by then."""
     run = f"client-{time.monotonic_ns()}"
     began = time.monotonic()
     with real_client():
         shell(
             CLIENT,
-            f"cat >/root/submit.py <<'END'\n{SUBMITTED}\nEND\n"
-            f"python3 /root/submit.py {count} 50 {run} >/root/submit.log 2>&1 &",
+            f"rm -f {ENOUGH} {SUBMITTED}; cat >/root/submit.py <<'END'\n{SUBMIT}\nEND\n"
+            f"python3 /root/submit.py {count} {rate} {run} >{SUBMITTED} 2>&1 &",
         )
 
         def arrived(events: list[Event]) -> int:
             return len({e.facts["mail"] for e in events if e.kind == "arrived" and e.facts["run"] == run})
 
-        stage.wait("a third of the mails", lambda events: arrived(events) >= count // 3, 60)
+        def submitted() -> str:
+            return shell(CLIENT, f"cat {SUBMITTED}").strip()
+
+        third = min(count // 3, 100)
+        stage.wait(f"{third} mails", lambda events: arrived(events) >= third, 60)
         do()
+        shell(CLIENT, f"touch {ENOUGH}")
+        stage.until("all are submitted", lambda: bool(submitted()), 60)
+        if not submitted().isdigit():
+            raise LabError(f"the mails could not be submitted: {submitted()}")
+        count = int(submitted())
         until = time.monotonic() + 30
         while arrived(stage.recorder.events()) < count and time.monotonic() < until:
             time.sleep(0.5)
@@ -88,8 +138,9 @@ def _sends(stage: Stage, count: int, what: str, do: Callable[[], object]) -> Non
         deferred = int(shell(CLIENT, f"grep -c status=deferred {LOG} || :"))
     slowest = max(map(float, delays), default=0.0)
     measured = (
-        f"{len(delays)} sent, {deferred} deferred, largest delay {slowest:.1f} s, "
+        f"{len(delays)} of {count} sent, {deferred} deferred, largest delay {slowest:.1f} s, "
         f"{arrived(stage.recorder.events())} at the sink {time.monotonic() - began:.0f} s after the beginning"
     )
-    fine = len(delays) == count and deferred == 0
-    stage.row("F1", f"Postfix as client, {count} mails at 50/s: {what}", measured, "0 deferred, all sent", fine)
+    measured = "; ".join([measured, *wrong])
+    fine = len(delays) == count and deferred == 0 and not wrong
+    stage.row(test, f"Postfix as client, mails at {rate:g}/s: {what}", measured, "0 deferred, all sent", fine)

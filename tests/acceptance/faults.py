@@ -13,6 +13,7 @@ from drill.machines import Machine
 QUEUE = "/var/spool/postfix"
 UNIT = "u=postfix.service; systemctl cat postfix@-.service >/dev/null 2>&1 && u=postfix@-.service; "
 MASTER = f"$(tr -d ' ' <{QUEUE}/pid/master.pid)"
+INODES = 3000
 NO_RESOLVER = "nameserver 172.17.0.99"
 """Nobody has this address."""
 
@@ -45,11 +46,10 @@ hung = _fault(
 stopped = _fault(UNIT + "systemctl stop $u", UNIT + "systemctl start $u")
 
 small_queue = _fault(
-    UNIT + f"systemctl stop $u && cp -a {QUEUE} /var/lib/queue-before && mkdir -p /var/lib/queue-small"
-    f" && mount -t tmpfs -o size=64m,nr_inodes=3000,mode=755 tmpfs {QUEUE} && cp -a /var/lib/queue-before/. {QUEUE}/"
-    " && systemctl start $u",
-    UNIT + f"systemctl stop $u; umount -l {QUEUE}; rm -rf /var/lib/queue-before /var/lib/queue-small;"
-    " systemctl start $u",
+    UNIT + f"systemctl stop $u && cp -a {QUEUE} /var/lib/queue-before"
+    f" && mount -t tmpfs -o size=64m,nr_inodes={INODES},mode=755 tmpfs {QUEUE}"
+    f" && cp -a /var/lib/queue-before/. {QUEUE}/ && systemctl start $u",
+    UNIT + f"systemctl stop $u; umount -l {QUEUE}; rm -rf /var/lib/queue-before; systemctl start $u",
 )
 """The queue is on a file system of its own that is soon full."""
 
@@ -58,7 +58,7 @@ disk_full = _fault(
     f"rm -f {QUEUE}/full",
 )
 inodes_full = _fault(
-    f"mkdir {QUEUE}/full; cd {QUEUE}/full; i=0; while : >f$i; do i=$((i+1)); done 2>/dev/null; test $i -gt 0",
+    f"mkdir {QUEUE}/full && cd {QUEUE}/full && seq {INODES} | xargs touch 2>/dev/null; test -e {QUEUE}/full/1",
     f"rm -rf {QUEUE}/full",
 )
 no_map = _fault(

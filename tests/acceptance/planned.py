@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import time
 
-from drill.failover import ADDRESS, PREFERRED
+from drill.failover import ADDRESS, PREFERRED, STANDBY
 
 from .stage import Stage, Stream
+
+SWITCHOVER = "failover.carp.switchover"
 
 
 def one_move(stage: Stage) -> None:
@@ -22,6 +24,23 @@ def one_move(stage: Stage) -> None:
     fine = (len(mail.arrived), mail.lost, mail.doubled, mail.failed) == (200, 0, 0, 0) and mail.slowest <= 1.5
     bound = "200 distinct, 0 lost, 0 doubled, 0 failed, slowest <= 1.5 s"
     stage.row("A1", "planned move, 200 mails at 50/s, one connection each", str(mail), bound, fine)
+
+
+def by_playbook(stage: Stage) -> None:
+    """A1 once more, as people do it: by the playbook, there and back."""
+    stream = Stream(stage, 50, 2000)
+    stream.wait_accepted(0.02)
+    stage.must_play(SWITCHOVER, "--extra-vars=carp_switch_probe=false")
+    stage.wait_owner(STANDBY, PREFERRED, 20)
+    stage.must_play(SWITCHOVER, "--extra-vars=carp_switch_probe=false")
+    stage.wait_owner(PREFERRED, STANDBY, 20)
+    under_way = not stream.ended()
+    mail = stream.finish()
+    fine = (len(mail.arrived), mail.lost, mail.doubled, mail.failed) == (2000, 0, 0, 0) and mail.slowest <= 1.5
+    bound = "2000 distinct, 0 lost, 0 doubled, 0 failed, slowest <= 1.5 s"
+    measured = str(mail) if under_way else f"{mail}; the stream ended before the playbooks did"
+    what = "playbook switchover, there and back, 2000 mails at 50/s"
+    stage.row("A1", what, measured, bound, fine and under_way)
 
 
 def moves_at_full_rate(stage: Stage, times: int) -> None:

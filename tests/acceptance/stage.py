@@ -6,9 +6,12 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import time
 import uuid
 from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -23,6 +26,7 @@ from .table import Row
 RECIPIENT = "drill@sink.example.com"
 SINK_PORT = "2525"
 SERVERS = (PREFERRED, STANDBY)
+PROJECT = Path(__file__).resolve().parents[2]
 READ_TIMEOUT = 10.0
 """Seconds after which the client gives a silent server up; a real one waits for five minutes."""
 
@@ -49,13 +53,16 @@ class Stream:
             120,
         )
 
+    def ended(self) -> bool:
+        """Whether all are accepted."""
+        return self._has_ended(self._stage.recorder.events())
+
+    def _has_ended(self, events: list[Event]) -> bool:
+        return any("streamed" in e.facts and e.at > self.began for e in events)
+
     def finish(self, seconds: float = 120) -> Mail:
         """Wait until all are accepted and the servers have none left to deliver, and count."""
-        self._stage.wait(
-            "the end of the stream",
-            lambda events: any("streamed" in e.facts and e.at > self.began for e in events),
-            180,
-        )
+        self._stage.wait("the end of the stream", self._has_ended, 180)
         self._agent.stop()
         until = time.monotonic() + seconds
         while time.monotonic() < until:
@@ -178,3 +185,23 @@ class Stage:
         for server in SERVERS:
             # It says so, with an error, where the other is the better one; all the same the order has ended.
             server.run("sh", "-c", "carpctl promote || :")
+
+    def play(self, playbook: str, *arguments: str) -> tuple[bool, str]:
+        """Run a playbook as its users do; return whether it ended well, and what it said."""
+        inventories = ["--inventory=inventories/example", "--inventory=molecule/shared/inventory"]
+        done = subprocess.run(
+            ["ansible-playbook", *inventories, playbook, *arguments],
+            check=False,
+            cwd=PROJECT,
+            env={**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+        )
+        return done.returncode == 0, done.stdout + done.stderr
+
+    def must_play(self, playbook: str, *arguments: str) -> None:
+        """Run a playbook that must end well."""
+        well, said = self.play(playbook, *arguments)
+        if not well:
+            raise LabError(f"{playbook} failed:\n{said[-3000:]}")
