@@ -778,6 +778,8 @@ class TestLater:
                 answer.give("reloaded")
             expected = {"error": "it is broken"} if refused else {"result": "reloaded"}
             assert json.loads(client.recv(1000)) == expected
+            # A process that is being started elsewhere in the tests may have the server's end for a moment.
+            client.settimeout(PATIENCE)
             assert client.recv(1) == b""
 
     def test_it_may_be_known_at_once(self, later: tuple[Loop, Later]) -> None:
