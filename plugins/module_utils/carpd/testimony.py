@@ -19,6 +19,9 @@ from .packet import Address
 
 INTERVAL = 1.0  # seconds from one testimony to the next
 LASTS = 3.5  # seconds for which one is believed: three may be lost
+# Seconds for which a host must have been sound before it testifies: what it last saw of a peer is newer than its own
+# recovery by then. Two hosts that recover from one fault would else accuse each other of it.
+SETTLED = 10.0
 
 
 class View(NamedTuple):
@@ -39,18 +42,21 @@ class Testimony:
     def __init__(self) -> None:
         self._views: tuple[View, ...] = ()
         self._sound = False
+        self._may_speak_at = math.inf
         self._believed: dict[Address, float] = {}  # until when
         self._speak_at = math.inf
 
     def judge(self, views: Iterable[View], sound: bool, now: float) -> None:
         """Take in how the peers look from here, and whether this host would be a better master than they."""
+        if sound and not self._sound:
+            self._may_speak_at = now + SETTLED
         self._views, self._sound = tuple(views), sound
         known = {view.peer for view in self._views}
         self._believed = {peer: until for peer, until in self._believed.items() if peer in known}
         if not self.accused():
             self._speak_at = math.inf
         elif self._speak_at == math.inf:
-            self._speak_at = now
+            self._speak_at = max(now, self._may_speak_at)
 
     def heard(self, source: Address, now: float) -> bool:
         """Take in a testimony against this host, and return whether it is believed.

@@ -16,6 +16,7 @@ from ansible_collections.failover.carp.plugins.module_utils.carpd.speaker import
 from ansible_collections.failover.carp.plugins.module_utils.carpd.testimony import (
     INTERVAL,
     LASTS,
+    SETTLED,
     View,
 )
 from ansible_collections.failover.carp.plugins.module_utils.carpd.testimony import (
@@ -78,15 +79,29 @@ def test_only_the_sound_testify_and_each_second() -> None:
     testimony = Book()
     testimony.judge([FAILING], False, 0.0)
     assert (testimony.accused(), testimony.next_timer()) == ([], math.inf)
-    testimony.judge([FAILING], True, 1.0)
-    assert testimony.next_timer() == 1.0
-    assert testimony.due(1.0) == [PEER]
-    testimony.judge([FAILING], True, 1.5)
-    assert testimony.due(1.5) == []
-    assert testimony.next_timer() == 1.0 + INTERVAL
-    assert testimony.due(2.0) == [PEER]
-    testimony.judge([GOOD], True, 2.5)
+    testimony.judge([GOOD], True, 1.0)
+    start = 2.0 + SETTLED
+    testimony.judge([FAILING], True, start)
+    assert testimony.next_timer() == start
+    assert testimony.due(start) == [PEER]
+    testimony.judge([FAILING], True, start + 0.5)
+    assert testimony.due(start + 0.5) == []
+    assert testimony.next_timer() == start + INTERVAL
+    assert testimony.due(start + INTERVAL) == [PEER]
+    testimony.judge([GOOD], True, start + 1.5)
     assert testimony.next_timer() == math.inf
+
+
+def test_who_has_just_recovered_accuses_nobody_of_what_both_had() -> None:
+    testimony = Book()
+    testimony.judge([FAILING], False, 0.0)
+    testimony.judge([FAILING], True, 5.0)
+    assert testimony.due(5.0) == []
+    testimony.judge([GOOD], True, 5.001)
+    assert testimony.next_timer() == math.inf
+    testimony.judge([FAILING], True, 6.0)
+    assert testimony.next_timer() == 5.0 + SETTLED  # and then it is no longer about that
+    assert testimony.due(5.0 + SETTLED) == [PEER]
 
 
 def _pair(**options: object) -> tuple[Speaker, Speaker]:
