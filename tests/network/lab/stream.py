@@ -25,6 +25,8 @@ WAIT = b"WAIT\n"
 """After this question a session is kept, without an answer."""
 MUCH = b"x"
 """What begins like this is swallowed."""
+MILESTONE = 100
+"""After the first and after every so many connections a stream says how far it is, for tests that wait for that."""
 
 
 def tell(**what: object) -> None:
@@ -100,8 +102,8 @@ class Stream:
         with self.lock:
             self.done += 1
             self.slowest = max(self.slowest, time.monotonic() - began)
-            if self.done == 1:
-                tell(event="first")
+            if self.done == 1 or self.done % MILESTONE == 0:
+                tell(event="done", count=self.done)
             if wrong:
                 self.failed.append(wrong)
 
