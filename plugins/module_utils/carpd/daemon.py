@@ -77,13 +77,14 @@ class Daemon:
         self._selector = selectors.SelectSelector()
         self._requests = Requests()
         self._watch = Watch()
-        self._interfaces = Interfaces()
+        self._interfaces = Interfaces(time.monotonic)
         self._homes = Homes(self._requests, self._interfaces)
         self._wires = Wires(self._selector, self._read_wire)
         self._hosts: dict[str, VirtualHost] = {}
         self._listeners: dict[tuple[Wire, int], list[VirtualHost]] = {}  # by wire and vhid
         self._holders: dict[tuple[Wire, Address], list[VirtualHost]] = {}  # by wire and address
         self._virtual: frozenset[Address] = frozenset()  # all addresses of our virtual hosts
+        self._gone: list[AddressGone] = []  # of which the virtual hosts are to be told
         self._closing: list[VirtualHost] = []
         self._pending: dict[str, Vip] = {}
         self._stopping = False
@@ -133,6 +134,7 @@ class Daemon:
                 deadline = min(
                     beat_at,
                     now + self._guard.patience,
+                    self._interfaces.next_timer(),
                     self._health.next_timer(),
                     self._hooks.next_timer(),
                     self._export.next_timer(),
@@ -153,6 +155,10 @@ class Daemon:
                     if due_at <= now:
                         self._recorder.late(host.vip.name, now - due_at)
                         host.due()
+                if self._interfaces.next_timer() <= now:
+                    self._attach_all()
+                    self._interfaces.forget()
+                    self._tell_of_gone()
                 if self._health.next_timer() <= now:
                     self._health.due()
                 if self._hooks.next_timer() <= now:
@@ -268,7 +274,8 @@ class Daemon:
         self._virtual = virtual
         for host in self._everyone():
             try:
-                link, sources = self._interfaces.usable(host.vip, virtual, host.holds)
+                used = host.sources if host.wires else {}
+                link, sources = self._interfaces.usable(host.vip, virtual, host.holds, used)
                 wires = self._open_wires(link, host.vip)
                 made = self._make_home(link, host.vip)
             except Obstacle as obstacle:
@@ -286,8 +293,15 @@ class Daemon:
             if host.wires != wires or host.sources != sources:
                 host.attach(link, wires, sources, made)
             host.renew(link)
+        self._let_own_addresses_go_first()
         self._tidy_wires()
         self._judge()
+
+    def _let_own_addresses_go_first(self) -> None:
+        overtaken = self._interfaces.overtaken(self._virtual)
+        for host in self._everyone() if overtaken else ():
+            if host.state.holds and any((host.ifindex, one.network) in overtaken for one in host.vip.addresses):
+                host.step_behind()
 
     def _clear_left_over(self, host: VirtualHost, link: Link) -> None:
         for there in self._interfaces.left_over(host.vip, link):
@@ -352,15 +366,25 @@ class Daemon:
                 continue  # a lease was renewed, most likely by us
             self._recorder.note("kernel:", "", notice)
             if isinstance(notice, AddressGone):
-                self._address_gone(notice)
+                self._gone.append(notice)
             changed |= not routine
         if changed:
             self._attach_all()
+        self._tell_of_gone()
 
-    def _address_gone(self, gone: AddressGone) -> None:
-        for host in self._everyone():
-            if host.ifindex == gone.ifindex and gone.address in host.vip.addresses:
-                host.event(Event.ADDRESS_LOST, f"{gone.address} was removed")
+    def _tell_of_gone(self) -> None:
+        """Have addresses put back, but not before the host's own one that has gone, too.
+
+        That shall stand first, and whoever empties an interface would else never come to an end.
+        """
+        gone, self._gone = self._gone, []
+        for one in gone:
+            if self._interfaces.awaits(one.ifindex, one.address.version):
+                self._gone.append(one)
+                continue
+            for host in self._everyone():
+                if host.ifindex == one.ifindex and one.address in host.vip.addresses:
+                    host.event(Event.ADDRESS_LOST, f"{one.address} was removed")
 
     def _read_signals(self) -> None:
         for number in self._signals.recv(64):

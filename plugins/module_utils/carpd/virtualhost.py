@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Iterable, Mapping
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Interface
 from threading import Thread
 from typing import Any
 
@@ -137,6 +137,7 @@ class VirtualHost:
         if self.obstacle:
             own = " and ".join(str(source) for source in sources.values())
             _log.info("%s: %s is ready, advertising from %s", self.vip.name, link.name, own)
+            self._keep_apart(link, made)
         self._link, self._made, self.wires, self._speaker.sources, self.obstacle = link, made, wires, sources, ""
         if self._resumes:
             self.event(Event.RESUME, "the daemon's program was loaded anew")
@@ -151,6 +152,26 @@ class VirtualHost:
             _log.info("%s: %s has the MAC %s now", self.vip.name, link.name, link.mac.hex(":"))
             # For the neighbours the addresses are lost: they are to be announced as often as after a takeover.
             self.event(Event.ADDRESS_LOST, f"{link.name} has another MAC")
+
+    def _keep_apart(self, link: Link, made: Link | None) -> None:
+        """Have neither the host's own addresses go with ours nor ours with them."""
+        if made is not None:
+            return
+        try:
+            self._requests.keep_apart(link.ifindex)
+        except OSError as error:
+            self._complain("protect", error.strerror)
+
+    def step_behind(self) -> None:
+        """Let the addresses stand behind the host's own ones of their network."""
+        if self._link is None or self._made is not None:
+            return
+        self._note("step behind:", self.vip.name)
+        addresses = [address for address in self.vip.addresses if isinstance(address, IPv4Interface)]
+        try:
+            self._requests.step_behind(self._link.ifindex, addresses, self.lease)
+        except OSError as error:
+            self._complain("hold", error.strerror)  # and if one is gone now, it will be put back
 
     def detach(self, obstacle: str) -> None:
         """Stop taking part, because of the obstacle."""
@@ -558,7 +579,7 @@ class VirtualHost:
             says = "says to have" if about.conflict else "no longer says to have"
             mac, address = about.mac.hex(":"), about.address
             text = f"another host, with the MAC {mac}, {says} {address}"
-        elif kind.partition(" ")[0] in ("send", "hold", "announce", "ask"):
+        elif kind.partition(" ")[0] in ("send", "hold", "announce", "ask", "protect"):
             text = f"{kind} failed on {self.vip.interface}: {about}"
         else:
             text = f"an advertisement from {about} is not heeded: {_REFUSALS.get(kind, f'bad {kind}')}"
