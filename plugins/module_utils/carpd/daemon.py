@@ -76,7 +76,7 @@ class Daemon:
         # select(2) and not epoll: its timeout counts microseconds, where epoll_wait(2) rounds up to milliseconds.
         self._selector = selectors.SelectSelector()
         self._requests = Requests()
-        self._watch = Watch()
+        self._watch = Watch(ours=self._requests)
         self._interfaces = Interfaces()
         self._homes = Homes(self._requests, self._interfaces)
         self._wires = Wires(self._selector, self._read_wire)

@@ -279,7 +279,7 @@ def world_(
     monkeypatch.setattr(daemon_module, "time", clock)
     monkeypatch.setattr(daemon_module, "gc", SimpleNamespace(collect=lambda: None, freeze=lambda: None))
     monkeypatch.setattr(daemon_module, "Requests", lambda: Requests(world))
-    monkeypatch.setattr(daemon_module, "Watch", lambda: world.watch)
+    monkeypatch.setattr(daemon_module, "Watch", lambda ours: world.watch)
     monkeypatch.setattr(daemon_module, "_signal_socket", lambda: world.signalled)
     monkeypatch.setattr(reading_module, "Background", AtOnce)
     monkeypatch.setattr(wires_module, "Wire", lambda *arguments: Wire(world, *arguments))
