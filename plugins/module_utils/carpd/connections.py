@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import logging
 import selectors
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Callable
+from collections.abc import Callable, Iterable
 
 from .background import Background
 from .config import Vip
+from .typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .nftables import HeldBack

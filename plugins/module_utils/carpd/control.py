@@ -16,8 +16,9 @@ import selectors
 import socket
 import struct
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Callable, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+from .typed import Any, NamedTuple
 
 _REQUEST_LIMIT = 4096
 _ANSWER_LIMIT = 16 * 1024 * 1024

@@ -8,10 +8,11 @@ from __future__ import annotations
 import logging
 import math
 import selectors
-from typing import TYPE_CHECKING, Callable
+from collections.abc import Callable
 
 from .forked import reap
 from .targets import Endpoint
+from .typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .exporter import Exporter

@@ -15,8 +15,7 @@ import math
 import selectors
 import socket
 import struct
-from collections.abc import Iterator
-from typing import Callable
+from collections.abc import Callable, Iterator
 
 from .announce import ADVERTISEMENT, ETH_P_ARP, ETH_P_IP, ETH_P_IPV6, ICMPV6, SOLICITATION, announcements
 from .config import Vip

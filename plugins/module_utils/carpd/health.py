@@ -8,13 +8,13 @@ from __future__ import annotations
 import logging
 import math
 import selectors
-from collections.abc import Iterable
-from typing import Any, Callable
+from collections.abc import Callable, Iterable
 
 from .checkconfig import Check
 from .checker import Checker
 from .forked import reap
 from .tracking import Tracker, Verdict
+from .typed import Any
 
 _log = logging.getLogger(__name__)
 _RESTART_INTERVAL = 1.0  # seconds at least between two starts of the checker

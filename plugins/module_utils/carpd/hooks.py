@@ -13,8 +13,7 @@ import selectors
 import signal
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from .config import Vip
 from .forked import reap

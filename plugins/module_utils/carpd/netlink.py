@@ -17,10 +17,10 @@ import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import closing
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
-from typing import NamedTuple
 
 from .filters import attach, echo_filter
 from .options import Interface
+from .typed import NamedTuple
 
 _NLMSG = struct.Struct("=IHHII")
 _IFADDRMSG = struct.Struct("=BBBBI")

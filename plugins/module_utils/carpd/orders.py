@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Mapping
-from typing import Any, Callable
+from collections.abc import Callable, Iterable, Mapping
 
 from .background import Background
+from .typed import Any
 
 FILE_NAME = "maintenance"
 _log = logging.getLogger(__name__)

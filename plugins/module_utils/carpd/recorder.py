@@ -15,10 +15,10 @@ import math
 import os
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
-from typing import Any, Callable
+from collections.abc import Callable, Iterable, Iterator
 
 from .packet import Advertisement, PacketError
+from .typed import Any
 
 FOLDER = "records"
 _ENTRIES = 1024

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable
-from typing import Any, Callable
+from collections.abc import Callable, Iterable
 
 from .control import ControlError, Items, Later, Request
 from .health import Health
 from .news import MAINTENANCE, ORDER, News
 from .orders import Orders
 from .recorder import Recorder
+from .typed import Any
 from .version import VERSION
 from .virtualhost import VirtualHost
 

@@ -10,7 +10,6 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from ipaddress import IPv4Address
 from threading import Thread
-from typing import Any
 
 from .actions import Action, Advertise, Announce, Ask, Changed, Count, Hold, HoldBack, LetIn, Release, Reset
 from .config import Vip
@@ -30,6 +29,7 @@ from .speaker import Speaker
 from .tracking import Verdict
 from .transitions import Event, State
 from .trust import AHEAD
+from .typed import Any
 from .wire import Wire
 
 _log = logging.getLogger(__name__)

@@ -77,7 +77,7 @@ def test_the_daemon_does_not_load_what_would_make_it_bigger_than_promised(tmp_pa
     code = "import carpd.daemon, carpd.cli; carpd.daemon.Daemon = None; carpd.cli._run = lambda *_given: 0"
     loaded = loaded_by(f"{code}; carpd.cli.main(['run', '--config', {str(config)!r}])")
     assert "carpd.config" in loaded
-    assert not {"inspect", "dataclasses", "argparse", "shutil", "difflib", "gettext", "subprocess"} & loaded
+    assert not {"typing", "inspect", "dataclasses", "argparse", "shutil", "difflib", "gettext", "subprocess"} & loaded
 
 
 def test_the_guard_is_forked_from_a_small_process() -> None:
