@@ -269,8 +269,7 @@ class Scripted(selectors.SelectSelector):
 def world_(
     tmp_path: Path, socket_dir: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> Iterator[World]:
-    root = logging.getLogger()
-    level = root.level
+    caplog.set_level(logging.DEBUG)
     world = World(tmp_path / "carpd.conf")
     world.config.write_text(SMTP)
     world.watch, world.guard = Watch(), Guard()
@@ -286,7 +285,6 @@ def world_(
     world.socket = str(socket_dir / "control.sock")
     world.state = str(tmp_path / "state")
     yield world
-    root.setLevel(level)
     for one in (world.watch, world.guard, world.signals, world.signalled, *world.wires):
         one.close()
 
