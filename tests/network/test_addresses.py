@@ -5,14 +5,33 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 
 import pytest
 from lab import INTERFACE, Carpd, Lab, Vip, with_prefix
+from lab.carpd import ENVIRONMENT
 from pairs import STANDBY_SKEW, CarpdPair, StartProbe, assert_moves
 
+WATCHED = """
+import socket
+from ipaddress import IPv4Interface
+from carpd.netlink import Requests, Watch
+
+ours, theirs = Requests(), Requests()
+watch = Watch(ours=ours)
+index = socket.if_nametoindex("{interface}")
+for requests, name in ((ours, "ours"), (ours, "ours"), (theirs, "theirs"), (ours, "ours")):
+    requests.hold(index, [IPv4Interface("{address}")], 60)
+    print(name, *(type(notice).__name__ for notice in watch.read()))
+ours.release(index, [IPv4Interface("{address}")])
+print("gone", *(type(notice).__name__ for notice in watch.read()))
+"""
+"""Reports what the daemon would be woken up by."""
 QUICK = 0.25
 """Seconds: far less than an interval, so that no advertisement's renewal can be what brought an address back."""
 
@@ -126,6 +145,14 @@ def test_own_address_gone_for_good_moves_the_virtual_one(
     assert client.stop().outage_after(began) < QUICK, "it is handed over, and served until then"
     lab.hosts["a"].ip("addr", "add", with_prefix(lab.source("a")), "dev", INTERFACE)
     lab.wait_owner(vip, "a")
+
+
+def test_what_the_daemon_does_itself_does_not_wake_it_up(lab: Lab, vip: str) -> None:
+    """Of addresses that are added or renewed, those by others; of those that go, all."""
+    code = WATCHED.format(interface=INTERFACE, address=with_prefix(vip))
+    argv = lab.hosts["a"].argv([sys.executable, "-c", code])
+    done = subprocess.run(argv, capture_output=True, text=True, check=True, env={**os.environ, **ENVIRONMENT})
+    assert done.stdout.splitlines() == ["ours", "ours", "theirs AddressThere", "ours", "gone AddressGone"]
 
 
 def test_address_flushed_with_all_others_comes_back_with_them(lab: Lab, vip: str, alone: Carpd) -> None:

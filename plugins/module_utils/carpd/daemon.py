@@ -9,7 +9,6 @@ Nothing in it may block: addresses are changed by netlink, which answers at once
 from __future__ import annotations
 
 import gc
-import logging
 import math
 import os
 import selectors
@@ -31,6 +30,7 @@ from .health import Health
 from .homes import Homes
 from .hooks import Hooks
 from .interfaces import Interfaces, Obstacle
+from .logs import LEVELS, log
 from .neighbours import Neighbour
 from .netlink import AddressGone, Link, Missed, Requests, Watch
 from .news import ALARM, RELOAD, STATE, News
@@ -49,7 +49,6 @@ from .virtualhost import VirtualHost
 from .wire import Arrival, Wire
 from .wires import Wires
 
-_log = logging.getLogger(__name__)
 _STAND_IN = 0.9  # of the lease: so long may it take to load the program anew
 _END_TIME = 10.0  # seconds that the end of the daemon may take, beside draining
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
@@ -76,7 +75,7 @@ class Daemon:
         # select(2) and not epoll: its timeout counts microseconds, where epoll_wait(2) rounds up to milliseconds.
         self._selector = selectors.SelectSelector()
         self._requests = Requests()
-        self._watch = Watch()
+        self._watch = Watch(ours=self._requests)
         self._interfaces = Interfaces(time.monotonic)
         self._homes = Homes(self._requests, self._interfaces)
         self._wires = Wires(self._selector, self._read_wire)
@@ -190,7 +189,7 @@ class Daemon:
             if acted:
                 host.given_up("the guard gave the addresses up, since the daemon did not work")
         what = f"the guard has {'acted' if acted else 'died'}; it is replaced"
-        _log.warning("%s", what)
+        log.warning("%s", what)
         self._tell(News(ALARM, "", "", "guard", what))
         self._selector.unregister(self._guard)
         self._guard.replace()
@@ -201,7 +200,7 @@ class Daemon:
 
     def _configure(self, config: Config) -> None:
         """Make the configuration true: what did not change is not touched, what goes hands over first."""
-        logging.getLogger().setLevel(config.log_level.upper())
+        log.level = LEVELS[config.log_level]
         wanted = {vip.name: vip for vip in config.vips}
         for name, host in list(self._hosts.items()):
             if name not in wanted:
@@ -212,7 +211,7 @@ class Daemon:
                 vip = wanted.pop(name)
                 if vip != host.vip:
                     host.reconfigure(vip)
-                    _log.info("%s: goes on with its new configuration", name)
+                    log.info("%s: goes on with its new configuration", name)
         self._pending = wanted
         self._health.configure(config.checks)
         self._hooks.configure(config.vips)
@@ -306,7 +305,7 @@ class Daemon:
     def _clear_left_over(self, host: VirtualHost, link: Link) -> None:
         for there in self._interfaces.left_over(host.vip, link):
             self._requests.release(link.ifindex, [there.address])
-            _log.warning("%s: removed %s, which a dead daemon had left on %s", host.vip.name, there.address, link.name)
+            log.warning("%s: removed %s, which a dead daemon had left on %s", host.vip.name, there.address, link.name)
 
     def _open_wires(self, link: Link, vip: Vip) -> dict[int, Wire]:
         try:
@@ -341,7 +340,7 @@ class Daemon:
             try:
                 wire.watch(addresses)
             except OSError as error:
-                _log.warning("%s: nobody else's claim to an address will be heard: %s", wire.name, error.strerror)
+                log.warning("%s: nobody else's claim to an address will be heard: %s", wire.name, error.strerror)
 
     def _read_wire(self, wire: Wire, heard: Iterable[Arrival]) -> None:
         for one in heard:
@@ -394,14 +393,14 @@ class Daemon:
                 self._reload()
             elif number == signal.SIGUSR1:
                 for line in self._describe():
-                    _log.info("%s", line)
+                    log.info("%s", line)
             elif number == signal.SIGUSR2:
                 for host in self._hosts.values():
                     host.event(Event.STEP_DOWN, "asked to step down")
 
     def _stop(self) -> None:
         if self._stopping:
-            _log.warning("asked to end again: ending at once")
+            log.warning("asked to end again: ending at once")
             for host in self._closing:
                 host.event(Event.HOLD_ENDED, "asked to end again")
             return
@@ -428,13 +427,13 @@ class Daemon:
                 answer.refuse(why)
             else:
                 for line in why.splitlines():
-                    _log.error("%s", line)
+                    log.error("%s", line)
             return
         self._configure(config)
         if answer is not None:
             answer.give("reloaded")
         self._notifier.tell(f"STATUS={self._summary()}")
-        _log.info("reloaded %s", self._config_path)
+        log.info("reloaded %s", self._config_path)
         self._tell(News(RELOAD, "", "", self._summary(), f"reloaded {self._config_path}"))
 
     def _tell(self, news: News) -> None:
@@ -489,7 +488,7 @@ class Daemon:
             guard = self._guard.stand_in(seconds, [turn for turn in turns if turn is not None])
         except OSError as error:
             raise ControlError(f"the guard cannot stand in: {error}") from error
-        _log.info("the program is loaded anew")
+        log.info("the program is loaded anew")
         hosts = {name: host.legacy() for name, host in self._hosts.items()}
         self._legacy = Inheritance(
             hosts,

@@ -5,20 +5,18 @@
 
 from __future__ import annotations
 
-import logging
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from ipaddress import IPv4Network, IPv6Network
-from typing import Callable, Union
 
 from .config import Vip
+from .logs import log
 from .netlink import AddressGone, AddressThere, Link, LinkGone, Requests
 from .options import Interface
 from .packet import Address
+from .typed import Union
 
 Network = Union[IPv4Network, IPv6Network]
-
-_log = logging.getLogger(__name__)
 
 # A network manager that sets an interface up anew takes its addresses away and puts them back: systemd-networkd 252
 # within 16 ms, as measured. For so many seconds, by IP version, advertisements go on from an address that has gone, as
@@ -116,11 +114,11 @@ class Interfaces:
         key, now, patience = (link.ifindex, address), self._clock(), PATIENCE[address.version]
         if address in [one.ip for one in own]:
             if self._awaited.pop(key, None) is not None:
-                _log.info("%s has %s again", link.name, address)
+                log.info("%s has %s again", link.name, address)
             return False
         if key not in self._awaited:
             self._awaited[key] = now + patience
-            _log.warning("%s has lost %s, which may be back within %g s", link.name, address, patience)
+            log.warning("%s has lost %s, which may be back within %g s", link.name, address, patience)
         return now < self._awaited[key]
 
     def overtaken(self, virtual: Collection[Address]) -> set[tuple[int, Network]]:

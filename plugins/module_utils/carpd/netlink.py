@@ -17,9 +17,10 @@ import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import closing
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
-from typing import NamedTuple
 
+from .filters import attach, echo_filter
 from .options import Interface
+from .typed import NamedTuple
 
 _NLMSG = struct.Struct("=IHHII")
 _IFADDRMSG = struct.Struct("=BBBBI")
@@ -95,6 +96,12 @@ class Requests:
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
         self._socket.bind((0, 0))
         self._sequence = 0
+
+    @property
+    def port(self) -> int:
+        """The number by which the kernel knows who asks."""
+        port: int = self._socket.getsockname()[0]
+        return port
 
     def hold(self, ifindex: int, addresses: Iterable[Interface], lease: int, routed: bool = True) -> None:
         """Add the addresses to the interface, or renew them, for ``lease`` seconds (1 or more).
@@ -241,11 +248,19 @@ class Requests:
 
 
 class Watch:
-    """A socket that tells of every change to interfaces and addresses, whoever made it."""
+    """A socket that tells of every change to interfaces and addresses, whoever made it.
 
-    def __init__(self, groups: int = _GROUP_LINK | _GROUP_IPV4_ADDRESS | _GROUP_IPV6_ADDRESS) -> None:
+    But for IPv4 addresses that ``ours`` has added or renewed, which would wake a master up after each advertisement;
+    for IPv6, the kernel does not say who it was.
+    """
+
+    def __init__(
+        self, groups: int = _GROUP_LINK | _GROUP_IPV4_ADDRESS | _GROUP_IPV6_ADDRESS, ours: Requests | None = None
+    ) -> None:
         flags = socket.SOCK_RAW | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK
         self._socket = socket.socket(socket.AF_NETLINK, flags, socket.NETLINK_ROUTE)
+        if ours is not None:
+            attach(self._socket, echo_filter(ours.port, _RTM_NEWADDR))
         self._socket.bind((0, groups))
 
     def fileno(self) -> int:

@@ -5,12 +5,10 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Callable, Iterable, Mapping
 from ipaddress import IPv4Address, IPv4Interface
 from threading import Thread
-from typing import Any
 
 from .actions import Action, Advertise, Announce, Ask, Changed, Count, Hold, HoldBack, LetIn, Release, Reset
 from .config import Vip
@@ -18,6 +16,7 @@ from .connections import Connections
 from .forwarding import Forwarding
 from .guard import Guard, Turns
 from .homes import switch_off, virtual_mac_of
+from .logs import log
 from .neighbours import Neighbour
 from .netlink import Link, Requests
 from .news import ALARM, DEMOTION, STATE, News, nobody
@@ -30,9 +29,9 @@ from .speaker import Speaker
 from .tracking import Verdict
 from .transitions import Event, State
 from .trust import AHEAD
+from .typed import Any
 from .wire import Wire
 
-_log = logging.getLogger(__name__)
 _GUARD_PATIENCE = 0.5  # of the lease: a daemon that hangs is found out before the kernel ends it
 _COMPLAINT_INTERVAL = 60.0  # seconds between two log lines about the same kind of bad packet
 _NOBODY = IPv4Address("0.0.0.0")  # the source of an ARP probe (RFC 5227, 2.1.1)
@@ -136,7 +135,7 @@ class VirtualHost:
         self._guarded = False  # the goodbye has the source address in it
         if self.obstacle:
             own = " and ".join(str(source) for source in sources.values())
-            _log.info("%s: %s is ready, advertising from %s", self.vip.name, link.name, own)
+            log.info("%s: %s is ready, advertising from %s", self.vip.name, link.name, own)
             self._keep_apart(link, made)
         self._link, self._made, self.wires, self._speaker.sources, self.obstacle = link, made, wires, sources, ""
         if self._resumes:
@@ -149,7 +148,7 @@ class VirtualHost:
         """Take note of what has changed about the interface in use."""
         old, self._link = self._link, link
         if old is not None and old.mac != link.mac and self._made is None and self.state.holds:
-            _log.info("%s: %s has the MAC %s now", self.vip.name, link.name, link.mac.hex(":"))
+            log.info("%s: %s has the MAC %s now", self.vip.name, link.name, link.mac.hex(":"))
             # For the neighbours the addresses are lost: they are to be announced as often as after a takeover.
             self.event(Event.ADDRESS_LOST, f"{link.name} has another MAC")
 
@@ -177,7 +176,7 @@ class VirtualHost:
         """Stop taking part, because of the obstacle."""
         if obstacle == self.obstacle:
             return
-        _log.warning("%s: %s", self.vip.name, obstacle)
+        log.warning("%s: %s", self.vip.name, obstacle)
         self.obstacle, self._resumes = obstacle, False
         self.event(Event.DOWN, obstacle)
         self._link, self._made, self.wires = None, None, {}
@@ -441,7 +440,7 @@ class VirtualHost:
 
     def _act(self, action: Action) -> None:
         if isinstance(action, Changed):
-            _log.info("%s: %s -> %s: %s", self.vip.name, action.old.value, action.new.value, action.reason)
+            log.info("%s: %s -> %s: %s", self.vip.name, action.old.value, action.new.value, action.reason)
             if action.new is State.MASTER and not action.old.advertises:
                 addresses = [address.ip for address in self.vip.addresses]
                 self._rivals.took_over(addresses, self._clock(), patiently=self.vip.virtual_mac)
@@ -539,7 +538,7 @@ class VirtualHost:
         try:
             self._requests.release(self.ifindex or 0, addresses)
         except OSError as error:
-            _log.error("%s: the addresses could not be removed: %s", self.vip.name, error.strerror)
+            log.error("%s: the addresses could not be removed: %s", self.vip.name, error.strerror)
 
     def _announce(self) -> None:
         for address in self.vip.addresses:
@@ -583,5 +582,5 @@ class VirtualHost:
             text = f"{kind} failed on {self.vip.interface}: {about}"
         else:
             text = f"an advertisement from {about} is not heeded: {_REFUSALS.get(kind, f'bad {kind}')}"
-        _log.warning("%s: %s", self.vip.name, text)
+        log.warning("%s: %s", self.vip.name, text)
         self._tell(News(ALARM, self.vip.name, "", kind, text))

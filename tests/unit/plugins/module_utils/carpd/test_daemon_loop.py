@@ -276,8 +276,7 @@ class Scripted(selectors.SelectSelector):
 def world_(
     tmp_path: Path, socket_dir: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> Iterator[World]:
-    root = logging.getLogger()
-    level = root.level
+    caplog.set_level(logging.DEBUG)
     world = World(tmp_path / "carpd.conf")
     world.config.write_text(SMTP)
     world.watch, world.guard = Watch(), Guard()
@@ -286,14 +285,13 @@ def world_(
     monkeypatch.setattr(daemon_module, "time", clock)
     monkeypatch.setattr(daemon_module, "gc", SimpleNamespace(collect=lambda: None, freeze=lambda: None))
     monkeypatch.setattr(daemon_module, "Requests", lambda: Requests(world))
-    monkeypatch.setattr(daemon_module, "Watch", lambda: world.watch)
+    monkeypatch.setattr(daemon_module, "Watch", lambda ours: world.watch)
     monkeypatch.setattr(daemon_module, "_signal_socket", lambda: world.signalled)
     monkeypatch.setattr(reading_module, "Background", AtOnce)
     monkeypatch.setattr(wires_module, "Wire", lambda *arguments: Wire(world, *arguments))
     world.socket = str(socket_dir / "control.sock")
     world.state = str(tmp_path / "state")
     yield world
-    root.setLevel(level)
     for one in (world.watch, world.guard, world.signals, world.signalled, *world.wires):
         one.close()
 

@@ -23,6 +23,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.failover.carp.plugins.module_utils.carpd import netlink
+from ansible_collections.failover.carp.plugins.module_utils.carpd.filters import echo_filter
 from ansible_collections.failover.carp.plugins.module_utils.carpd.netlink import (
     AddressGone,
     AddressThere,
@@ -101,6 +102,9 @@ class Kernel:
     def fileno(self) -> int:
         return 42
 
+    def getsockname(self) -> tuple[int, int]:
+        return 4711, 0
+
     def close(self) -> None:
         self.closed = True
 
@@ -129,6 +133,16 @@ class TestWatch:
         assert watch.fileno() == 42
         watch.close()
         assert kernel.closed
+
+    def test_the_filter_is_there_before_anything_is_heard(
+        self, kernel: Kernel, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        attached: list[tuple[Any, int]] = []
+        monkeypatch.setattr(netlink, "attach", lambda _socket, program: attached.append((program, len(kernel.bound))))
+        requests = Requests()
+        Watch(ours=requests)
+        assert attached == [(echo_filter(4711, NEWADDR), 1)]
+        assert len(kernel.bound) == 2
 
     def test_nothing_happened(self, kernel: Kernel) -> None:
         assert notices(kernel) == []
