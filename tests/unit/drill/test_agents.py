@@ -36,11 +36,11 @@ def netlink(kind: int, body: bytes) -> bytes:
     return struct.pack("=IHHII", 16 + len(body), kind, 0, 0, 0) + body
 
 
-def address(kind: int, index: int, local: str) -> bytes:
+def address(kind: int, index: int, local: str, length: int = 20) -> bytes:
     """RTM_NEWADDR or RTM_DELADDR: an unrelated attribute (IFA_LABEL) stands before IFA_LOCAL."""
     label = struct.pack("=HH", 9, 3) + b"eth0\0" + bytes(3)
     return netlink(
-        kind, struct.pack("=BBBBI", 2, 20, 0, 0, index) + label + struct.pack("=HH", 8, 2) + socket.inet_aton(local)
+        kind, struct.pack("=BBBBI", 2, length, 0, 0, index) + label + struct.pack("=HH", 8, 2) + socket.inet_aton(local)
     )
 
 
@@ -72,6 +72,16 @@ def test_watch_reports_gain_and_loss_once(events: Events) -> None:
     feed(seen, renewed + renewed, 2.0)
     feed(seen, address(watch.RTM_DELADDR, 2, "192.0.2.74"), 3.0)
     assert events() == [{"kind": "address", "at": 1.0, "held": True}, {"kind": "address", "at": 3.0, "held": False}]
+
+
+def test_watch_takes_an_address_with_two_prefix_lengths_for_one(events: Events) -> None:
+    """So carpd has it stand behind the host's own, and answer meanwhile."""
+    seen = watch.Watch(2, "192.0.2.74", [20])
+    seen.see(0.0, held=True)
+    feed(seen, address(watch.RTM_NEWADDR, 2, "192.0.2.74", 32) + address(watch.RTM_DELADDR, 2, "192.0.2.74"), 1.0)
+    feed(seen, address(watch.RTM_NEWADDR, 2, "192.0.2.74") + address(watch.RTM_DELADDR, 2, "192.0.2.74", 32), 1.0)
+    feed(seen, address(watch.RTM_DELADDR, 2, "192.0.2.74"), 2.0)
+    assert [(event["at"], event["held"]) for event in events()] == [(0.0, True), (2.0, False)]
 
 
 def test_watch_sees_ipv6(events: Events) -> None:
