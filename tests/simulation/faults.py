@@ -99,9 +99,10 @@ class Faults:
         return [self._other_password, self._other_vhid]
 
     def of_clients(self) -> list[Fault]:
-        """Return what only hosts meet that drain: more reasons to leave, and a kernel that does not help."""
+        """Return what matters to hosts that drain: more reasons to leave, and a kernel that does not help."""
         leaving = [self._stop, self._step_down, self._retire, self._fault, self._demote]
-        return [*leaving * 2, self._busy_kernel, self._old_kernel, self._drain_anew]
+        meanwhile = [self._delete, self._slow_netlink, self._busy_kernel, self._old_kernel, self._drain_anew]
+        return [*leaving * 2, *meanwhile]
 
     def of_peers(self) -> list[Fault]:
         """Return what befalls the peers, as often as what befalls us."""

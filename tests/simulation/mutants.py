@@ -21,7 +21,7 @@ from typing import Any, Callable, NamedTuple
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parents[2] / "plugins" / "module_utils"))
 
-from carpd import groups, machine, standing, timing, trust
+from carpd import drain, groups, machine, standing, timing, trust
 from carpd import speaker as speakers
 from carpd.actions import Advertise, Count, HoldBack, LetIn, Release, Reset
 from carpd.drain import Draining
@@ -403,6 +403,10 @@ def _never_asking(*kinds: type) -> Callable[[], None]:
     return make
 
 
+def _giving(part: float) -> Callable[[], None]:
+    return _replace(speakers, "drain_of", lambda vip: drain.Drain(part * vip.drain, vip.reset_sessions))
+
+
 _D = State.DRAINING
 MUTANTS.update(
     {
@@ -412,9 +416,10 @@ MUTANTS.update(
         "clients never reset": _never_asking(Reset),
         "clients not waited for": _replace(Machine, "_drains", _constantly(False)),
         "clients of a sick master not parted with": _replace(Machine, "_part_with_clients", _returning(None)),
-        "clients counted once": _replace(Draining, "counts", _returning(False)),
-        "clients waited for without end": _replace(Draining, "resets", _returning(False)),
-        "clients waited for though nobody answers": _replace(Draining, "is_over", _returning(False)),
+        "clients counted once": _replace(drain, "COUNT_INTERVAL", math.inf),
+        "clients given too much time": _giving(1.5),
+        "clients given too little time": _giving(0.5),
+        "clients waited for though nobody answers": _replace(drain, "ANSWER_TIME", 60.0),
         "clients waited for though the service is sick": _replace(Draining, "cut_short", _returning(None)),
         "clients held back though the order is taken back": _replace(Draining, "stay", _returning(False)),
         "clients let in though another reason to leave is left": _replace(Draining, "stay", _returning(True)),
@@ -435,6 +440,21 @@ def _let_in_early() -> None:
         return sorted(actions(self), key=lambda one: not isinstance(one, LetIn) and isinstance(one, Release))
 
     setattr(Machine, "actions", hasty)  # noqa: B010
+
+
+@mutant("clients left to a host without the address")
+def _left_behind() -> None:
+    actions = Machine.actions
+
+    def careless(self: Machine) -> list[Any]:
+        done = actions(self)
+        return [
+            one
+            for before, one in zip([None, *done], done)
+            if not (isinstance(one, Reset) and isinstance(before, Release))
+        ]
+
+    setattr(Machine, "actions", careless)  # noqa: B010
 
 
 @mutant("clients reset when the address is gone")

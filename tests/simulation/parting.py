@@ -57,15 +57,20 @@ class Parting:
 
     def check(self, host: Host) -> None:
         """Look at a host whose daemon is neither dead nor frozen."""
-        if not host.running or host.busy or host.speaker is None:
+        if not host.running or host.speaker is None:
             return
-        state = host.speaker.machine.state
+        state, clients = host.speaker.machine.state, host.clients
         drain = self._drains.get(host)
+        if drain is not None and host.holds and state is not State.MASTER and clients.failed_at < drain.begun:
+            if not clients.held_back and not clients.is_waited_for:
+                raise Broken("drain", f"{host.name} has not left yet, and lets new connections begin")
+        if host.busy:
+            return
         if drain is not None and (state is State.MASTER or not state.holds):
             del self._drains[host]
             drain = None
         if drain is None:
-            if host.clients.held_back and not host.clients.is_waited_for:
+            if clients.held_back and not clients.is_waited_for:
                 raise Broken("held", f"{host.name} is {state.value}, and keeps new connections back")
         else:
             drain.notice(host)
@@ -76,8 +81,6 @@ class Parting:
     def _goes_on(self, host: Host, drain: _Drain, drains: bool) -> None:
         now, clients = self._world.now, host.clients
         settled = max(drain.begun, host.thawed_at, host.slow_at)
-        if not clients.held_back and not clients.is_waited_for and clients.failed_at < drain.begun:
-            raise Broken("drain", f"{host.name} is about to leave, and lets new connections begin")
         if not drains:
             if now - max(drain.left_at, settled) > HOLD_TIME + EARLY:
                 raise Broken("held", f"{host.name} still waits for a successor, and keeps new connections back")

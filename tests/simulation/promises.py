@@ -503,7 +503,7 @@ class Promises(Watcher):
 
     def demoted(self, host: Host) -> None:
         """Take note that it has to tell of it."""
-        self._knowledge[host].forget_haste()
+        self._knowledge[host].demoted(host.told_demotion, self._world.now)
         told, known = self._in_all(host, host.told_demotion), self._in_all(host, host.known_demotion)
         # Who begins to drain no longer says that it is to leave, if it has said so; which is not urgent.
         if host.is_master and (known > told if host.drains else known != told):
