@@ -133,9 +133,10 @@ class Host(Computer):
         An order to leave counts when it has drained; and of its checks, if it resets connections, their clients shall
         know first.
         """
-        if self.hides_demotion and self._clients_first is not None:
+        drains = self.drains
+        if drains and self._clients_first is not None:
             return self._clients_first
-        ordered = self.retired and not (self.drains and self.stepped_down)
+        ordered = self.retired and not (drains and self.stepped_down)
         return min(255, self.verdict.demotion + (RETIRED if ordered else 0))
 
     @property
