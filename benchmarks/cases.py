@@ -5,17 +5,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from contenders import PLAIN, AnyPair, Variant
 from installed import children
-from lab import INTERFACE, Lab, Process, WaitError, with_prefix
+from lab import INTERFACE, Lab, WaitError, with_prefix
 
 Values = dict[str, "float | None"]
 FOR_GOOD = 3.0
@@ -75,6 +77,8 @@ class Case:
     variant: Variant = PLAIN
     runs_once: bool = False
     """For what is the same in each run, or takes long."""
+    load: Callable[[], contextlib.AbstractContextManager[None]] | None = None
+    """Under which all pairs are looked at together: it is the same for all of them then, and takes long but once."""
 
 
 CASES: dict[str, Case] = {}
@@ -82,12 +86,17 @@ ALL = ("1s", "100ms", "fastest")
 
 
 def case(
-    name: str, title: str, settings: tuple[str, ...] = ALL, variant: Variant = PLAIN, runs_once: bool = False
+    name: str,
+    title: str,
+    settings: tuple[str, ...] = ALL,
+    variant: Variant = PLAIN,
+    runs_once: bool = False,
+    load: Callable[[], contextlib.AbstractContextManager[None]] | None = None,
 ) -> Callable[[Callable[[Scene], Values]], Callable[[Scene], Values]]:
     """Register a function as a case."""
 
     def register(run: Callable[[Scene], Values]) -> Callable[[Scene], Values]:
-        CASES[name] = Case(name, title, run, settings, variant, runs_once)
+        CASES[name] = Case(name, title, run, settings, variant, runs_once, load)
         return run
 
     return register
@@ -275,6 +284,18 @@ def footprint(scene: Scene) -> Values:
     return values
 
 
+@contextlib.contextmanager
+def overloaded() -> Iterator[None]:
+    """Keep all processors busy."""
+    busy = [subprocess.Popen([sys.executable, "-c", LOOP]) for _number in range(BUSY)]
+    try:
+        yield
+    finally:
+        for process in busy:
+            process.kill()
+            process.wait()
+
+
 def overload(realtime: bool) -> None:
     """Register the case of hosts with too much to do."""
     kind = "with" if realtime else "without"
@@ -284,17 +305,13 @@ def overload(realtime: bool) -> None:
         f"{BUSY} busy loops on {os.cpu_count()} processors, {kind} realtime priority",
         variant=Variant(realtime=realtime),
         runs_once=True,
+        load=overloaded,
     )
     def run(scene: Scene) -> Values:
         lab, pair = scene.lab, scene.pair
-        busy = [Process(lab.recorder, lab.client, [sys.executable, "-c", LOOP]) for _number in range(BUSY)]
-        try:
-            began = time.monotonic()
-            time.sleep(scene.seconds)
-            until = time.monotonic()
-        finally:
-            for process in busy:
-                process.close()
+        began = time.monotonic()
+        time.sleep(scene.seconds)
+        until = time.monotonic()
         gains = [change for change in lab.owners.changes(pair.address, began) if change[0] < until and change[2] == "+"]
         policy = os.sched_getscheduler(pair.preferred.worker) & ~os.SCHED_RESET_ON_FORK
         scheduled = policy in (os.SCHED_FIFO, os.SCHED_RR)

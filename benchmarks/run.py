@@ -29,7 +29,7 @@ from chart import chart  # noqa: E402
 from contenders import CONTENDERS, PLAIN, SETTINGS, Setting  # noqa: E402
 from machine import describe  # noqa: E402
 from report import heading, report, shown  # noqa: E402
-from trial import Trial, measure  # noqa: E402
+from trial import Trial, measure, measure_together  # noqa: E402
 
 RESULTS = HERE / "results"
 
@@ -56,20 +56,23 @@ def options(words: list[str] | None) -> argparse.Namespace:
 
 
 def trials(chosen: argparse.Namespace, seed: int) -> Iterator[Trial]:
-    """Measure everything chosen, run by run, telling of the progress on stderr."""
+    """Measure everything chosen, run by run."""
     dice = random.Random(seed)
     for run in range(1, chosen.runs + 1):
         for case in (CASES[name] for name in chosen.case or CASES):
-            for setting in (SETTINGS[name] for name in chosen.setting or SETTINGS):
-                if setting.name not in case.settings or (case.runs_once and run > 1):
-                    continue
+            if case.runs_once and run > 1:
+                continue
+            settings = [SETTINGS[name] for name in chosen.setting or SETTINGS if name in case.settings]
+            contenders = chosen.contender or list(CONTENDERS)
+            if case.load is not None:
+                yield from measure_together(case, settings, contenders, run, chosen.overload_seconds)
+                continue
+            for setting in settings:
                 for _repetition in range(repetitions(case, setting, chosen.power_cuts)):
                     phase = dice.random()
-                    for contender in chosen.contender or CONTENDERS:
-                        seconds = chosen.overload_seconds if case.name.startswith("overload") else chosen.seconds
-                        trial = measure(case, setting, contender, run, phase, seconds)
+                    for contender in contenders:
+                        trial = measure(case, setting, contender, run, phase, chosen.seconds)
                         if trial is not None:
-                            print(progress(trial, chosen.runs), file=sys.stderr, flush=True)
                             yield trial
 
 
@@ -110,7 +113,10 @@ def main(words: list[str] | None = None) -> int:
     machine = describe()
     seed = random.SystemRandom().getrandbits(32) if chosen.seed is None else chosen.seed
     started = time.strftime("%Y-%m-%dT%H-%M-%SZ", time.gmtime())
-    found = list(trials(chosen, seed))
+    found = []
+    for trial in trials(chosen, seed):
+        print(progress(trial, chosen.runs), file=sys.stderr, flush=True)
+        found.append(trial)
     text = report(found)
     print("\n".join(f"{key}: {value}" for key, value in machine.items()), text, sep="\n\n")
     chosen.output.mkdir(parents=True, exist_ok=True)

@@ -60,38 +60,13 @@ firewalls:
     - ufw
 """
 
-import os
-
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.failover.carp.plugins.module_utils import _files
 from ansible_collections.failover.carp.plugins.module_utils.hostnet import firewalls
-from ansible_collections.failover.carp.plugins.module_utils.hostnet.files import Ledger
+from ansible_collections.failover.carp.plugins.module_utils.hostnet.module import run_module
 
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(
-        argument_spec={
-            "interfaces": {"type": "list", "elements": "str", "default": []},
-            "state": {"type": "str", "choices": ["absent", "present"], "default": "present"},
-        },
-        supports_check_mode=True,
-    )
-    interfaces = list(dict.fromkeys(module.params["interfaces"]))
-    ledger = Ledger(module.check_mode, _files.Owner(os.geteuid(), os.getegid()))
-
-    def run(command: list[str]) -> tuple[int, str, str]:
-        return module.run_command(command) if module.get_bin_path(command[0]) else (127, "", "")
-
-    works: list[str] = []
-    try:
-        if module.params["state"] == "present":
-            works = firewalls.open_all(run, ledger, interfaces)
-        else:
-            firewalls.close_all(run, ledger)
-    except OSError as error:
-        module.fail_json(msg=f"{error.filename}: {error.strerror}")
-    module.exit_json(changed=ledger.changed, diff=ledger.diff, firewalls=works)
+    run_module("firewalls", firewalls.open_all, firewalls.close_all)
 
 
 if __name__ == "__main__":

@@ -58,38 +58,13 @@ left:
   sample: []
 """
 
-import os
-
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.failover.carp.plugins.module_utils import _files
 from ansible_collections.failover.carp.plugins.module_utils.hostnet import managers
-from ansible_collections.failover.carp.plugins.module_utils.hostnet.files import Ledger
+from ansible_collections.failover.carp.plugins.module_utils.hostnet.module import run_module
 
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(
-        argument_spec={
-            "interfaces": {"type": "list", "elements": "str", "default": []},
-            "state": {"type": "str", "choices": ["absent", "present"], "default": "present"},
-        },
-        supports_check_mode=True,
-    )
-    interfaces = list(dict.fromkeys(module.params["interfaces"]))
-    ledger = Ledger(module.check_mode, _files.Owner(os.geteuid(), os.getegid()))
-
-    def run(command: list[str]) -> tuple[int, str, str]:
-        return module.run_command(command) if module.get_bin_path(command[0]) else (127, "", "")
-
-    left: list[str] = []
-    try:
-        if module.params["state"] == "present":
-            left = managers.keep_off(run, ledger, interfaces)
-        else:
-            managers.let_go(run, ledger)
-    except OSError as error:
-        module.fail_json(msg=f"{error.filename}: {error.strerror}")
-    module.exit_json(changed=ledger.changed, diff=ledger.diff, left=left)
+    run_module("left", managers.keep_off, managers.let_go)
 
 
 if __name__ == "__main__":

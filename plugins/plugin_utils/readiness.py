@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +16,7 @@ from .text import listed
 
 _DEFAULT_PATH = "multicast"
 _OVERLAP = 1.0  # seconds, in which four trials are sent
+_REFUSED = os.strerror(errno.EPERM)  # what the kernel says of a packet that the host's own firewall drops
 
 
 @dataclass(frozen=True)
@@ -61,9 +64,10 @@ def judge(
         for topic in ("managers", "kernel"):
             ready.warnings += [f"{host}: {text}" for text in look.found.get(topic) or ()]
     ready.problems += _secrets(looks)
-    for speaker, listener, texts in _ways(looks):
+    for speaker, listener, refused, texts in _ways(looks):
         closed = _closed(looks[speaker])
-        will_pass = not at_once or not _together(looks[speaker], looks[listener]) or (opens and closed)
+        sure = refused or (at_once and _together(looks[speaker], looks[listener]))
+        will_pass = not sure or (opens and closed)
         (ready.warnings if will_pass else ready.problems).extend(texts + _because(speaker, closed))
     ready.problems = list(dict.fromkeys(ready.problems))
     ready.warnings = list(dict.fromkeys(ready.warnings))
@@ -150,8 +154,11 @@ def _together(one: Look, other: Look) -> bool:
     return bool(min(end) - max(begin) >= _OVERLAP)
 
 
-def _ways(looks: Mapping[str, Look]) -> Iterable[tuple[str, str, list[str]]]:
-    """Go through every host, as the others should have heard it, and return who was not heard by whom."""
+def _ways(looks: Mapping[str, Look]) -> Iterable[tuple[str, str, bool, list[str]]]:
+    """Go through every host, as the others should have heard it, and return who was not heard by whom.
+
+    Also whether that is because the speaker's own firewall let nothing out, whenever the other listened.
+    """
     for speaker, look in looks.items():
         for listener, other in looks.items():
             for vip in look.vips:
@@ -162,12 +169,18 @@ def _ways(looks: Mapping[str, Look]) -> Iterable[tuple[str, str, list[str]]]:
                 if here.get("source") and there.get("source"):
                     lost = list(_way(speaker, listener, vip, here["source"], there["trials"]))
                     if lost:
-                        yield speaker, listener, lost
+                        failures = here.get("failures") or {}
+                        yield speaker, listener, all(failures.get(path) == _REFUSED for path in _wanted(vip)), lost
+
+
+def _wanted(vip: Mapping[str, Any]) -> list[str]:
+    """Return the paths by which a virtual IP advertises."""
+    chosen = vip.get("paths") or ("unicast" if vip.get("peers") else _DEFAULT_PATH)
+    return [path.strip() for path in (chosen if isinstance(chosen, (list, tuple)) else str(chosen).split(","))]
 
 
 def _way(speaker: str, listener: str, vip: Mapping[str, Any], source: str, trials: Mapping[str, Any]) -> Iterable[str]:
-    chosen = vip.get("paths") or ("unicast" if vip.get("peers") else _DEFAULT_PATH)
-    wanted = [path.strip() for path in (chosen if isinstance(chosen, (list, tuple)) else str(chosen).split(","))]
+    wanted = _wanted(vip)
     arrive = [path for path in trials if source in trials[path]]
     if not set(wanted) & set(arrive):
         instead = (

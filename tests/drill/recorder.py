@@ -16,6 +16,8 @@ from .machines import LabError, Machine
 
 AGENTS = "/usr/local/lib/failover-drill"
 """Where molecule/shared/create.yml mounts the agents in each machine."""
+COLLECTION = "/usr/local/lib/failover-carp"
+"""And where the collection's plugins, of which they use some."""
 
 
 class Agent:
@@ -27,7 +29,7 @@ class Agent:
         self._take = take
         self._asked = False
         self._process = subprocess.Popen(
-            machine.command("python3", f"{AGENTS}/{name}.py", *arguments),
+            machine.command("env", f"PYTHONPATH={COLLECTION}", "python3", f"{AGENTS}/{name}.py", *arguments),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -5,16 +5,41 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 
 import pytest
 from lab import INTERFACE, Carpd, Lab, Vip, with_prefix
-from pairs import STANDBY_SKEW, assert_moves
+from lab.carpd import ENVIRONMENT
+from pairs import STANDBY_SKEW, CarpdPair, StartProbe, assert_moves
 
+WATCHED = """
+import socket
+from ipaddress import IPv4Interface
+from carpd.netlink import Requests, Watch
+
+ours, theirs = Requests(), Requests()
+watch = Watch(ours=ours)
+index = socket.if_nametoindex("{interface}")
+for requests, name in ((ours, "ours"), (ours, "ours"), (theirs, "theirs"), (ours, "ours")):
+    requests.hold(index, [IPv4Interface("{address}")], 60)
+    print(name, *(type(notice).__name__ for notice in watch.read()))
+ours.release(index, [IPv4Interface("{address}")])
+print("gone", *(type(notice).__name__ for notice in watch.read()))
+"""
+"""Reports what the daemon would be woken up by."""
 QUICK = 0.25
 """Seconds: far less than an interval, so that no advertisement's renewal can be what brought an address back."""
+
+
+AWAY = 0.03
+"""Seconds: about twice what systemd-networkd 252 takes to set an interface up anew."""
+ROUTED = 0.01
+"""Seconds: more than the kernel takes to set up the routes of a network anew, by far."""
 
 
 def own_addresses(lab: Lab, host: str) -> list[str]:
@@ -86,8 +111,52 @@ def test_address_deleted_by_hand_is_back(lab: Lab, vip: str, alone: Carpd) -> No
     assert (after["state"], after["transitions"]) == (before["state"], before["transitions"])
 
 
+@pytest.mark.parametrize("promoting", ["0", "1"], ids=["falls with it", "promoted"])
+def test_own_address_away_for_a_moment_moves_nothing(
+    lab: Lab, vip: str, pair: CarpdPair, probe: StartProbe, promoting: str
+) -> None:
+    """What ``networkctl reconfigure`` does; the kernel removes the VIP, too, unless it may promote secondaries."""
+    host, own = lab.hosts["a"], with_prefix(lab.source("a"))
+    host.sysctl(f"net.ipv4.conf.{INTERFACE}.promote_secondaries", promoting)
+    before = [daemon.status()["transitions"] for daemon in (pair.preferred, pair.standby)]
+    client, began = probe(), time.monotonic()
+    host.ip("addr", "del", own, "dev", INTERFACE)
+    time.sleep(AWAY)
+    host.ip("addr", "add", own, "dev", INTERFACE)
+    lab.wait(lambda: host.addresses(INTERFACE)[0] == own, "the host's own address stands first again")
+    lab.wait_owner(vip, "a")
+    now = time.monotonic()
+    assert lab.wait_advert("a", since=now).source == lab.source("a")
+    client.wait_answering(after=now)
+    result = client.stop()
+    assert [daemon.status()["transitions"] for daemon in (pair.preferred, pair.standby)] == before
+    assert {each for _when, each, _sign in lab.owners.changes(vip, began)} <= {"a"}
+    assert result.outage_after(began) < (ROUTED if promoting == "1" else QUICK)
+
+
+def test_own_address_gone_for_good_moves_the_virtual_one(
+    lab: Lab, vip: str, pair: CarpdPair, probe: StartProbe
+) -> None:
+    client, began = probe(), time.monotonic()
+    lab.hosts["a"].ip("addr", "del", with_prefix(lab.source("a")), "dev", INTERFACE)
+    lab.wait_owner(vip, "b")
+    assert "no IPv4 address of its own" in pair.preferred.wait_state("INIT")["reason"]
+    client.wait_answering(after=time.monotonic())
+    assert client.stop().outage_after(began) < QUICK, "it is handed over, and served until then"
+    lab.hosts["a"].ip("addr", "add", with_prefix(lab.source("a")), "dev", INTERFACE)
+    lab.wait_owner(vip, "a")
+
+
+def test_what_the_daemon_does_itself_does_not_wake_it_up(lab: Lab, vip: str) -> None:
+    """Of addresses that are added or renewed, those by others; of those that go, all."""
+    code = WATCHED.format(interface=INTERFACE, address=with_prefix(vip))
+    argv = lab.hosts["a"].argv([sys.executable, "-c", code])
+    done = subprocess.run(argv, capture_output=True, text=True, check=True, env={**os.environ, **ENVIRONMENT})
+    assert done.stdout.splitlines() == ["ours", "ours", "theirs AddressThere", "ours", "gone AddressGone"]
+
+
 def test_address_flushed_with_all_others_comes_back_with_them(lab: Lab, vip: str, alone: Carpd) -> None:
-    """What a restart of the network does: the host's own address goes too, and carpd waits for that."""
+    """What a restart of the network does that takes long: the host's own address goes too, and carpd waits for that."""
     own = with_prefix(lab.source("a"))
     lab.hosts["a"].ip("-4", "addr", "flush", "dev", INTERFACE, "scope", "global")
     alone.wait_state("INIT")

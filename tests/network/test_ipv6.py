@@ -130,6 +130,22 @@ def test_killed_host_never_shares_its_addresses(lab: Lab, settled: tuple[CarpdPa
         assert_moves(lab, address, began, (first, "-"), (second, "+"))
 
 
+def test_link_local_address_away_for_a_moment_moves_nothing(lab: Lab, settled: tuple[CarpdPair, CarpdPair]) -> None:
+    """The kernel makes it anew, and looks for duplicates before it says so, for more than a second."""
+    began, source = time.monotonic(), lab.wait_link_local("c")
+    with lab.probe(lab.address6(1)) as probe:
+        probe.wait_answering()
+        lab.hosts["c"].ip("addr", "del", f"{source}/64", "dev", INTERFACE)
+        for mode in ("1", "0"):  # none, and by the MAC
+            lab.hosts["c"].sysctl(f"net.ipv6.conf.{INTERFACE}.addr_gen_mode", mode)
+        assert lab.wait_link_local("c") == source
+        back = time.monotonic()
+        assert lab.wait_advert("c", since=back).source == source
+        probe.wait_answering(after=back)
+    assert_moves(lab, lab.address6(1), began)
+    assert probe.result.lost == 0
+
+
 def test_deleted_ipv6_address_is_back(lab: Lab, settled: tuple[CarpdPair, CarpdPair]) -> None:
     began = time.monotonic()
     lab.hosts["c"].ip("addr", "del", with_prefix(lab.address6(1)), "dev", INTERFACE)

@@ -5,10 +5,9 @@
 
 from __future__ import annotations
 
-from typing import Union
-
 from .records import dataclass
 from .transitions import State
+from .typed import Union
 
 
 @dataclass(frozen=True)

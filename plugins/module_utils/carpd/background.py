@@ -15,7 +15,9 @@ import queue
 import selectors
 import socket
 import threading
-from typing import Callable, NamedTuple
+from collections.abc import Callable
+
+from .typed import NamedTuple
 
 _MOST_JOBS = 16
 _END_TIME = 1.0  # seconds that the end of the daemon waits for a slow disk

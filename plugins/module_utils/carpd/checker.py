@@ -15,11 +15,11 @@ import select
 import socket
 import threading
 import time
-from collections.abc import Sequence
-from typing import Callable, NamedTuple
+from collections.abc import Callable, Sequence
 
 from .checkconfig import Check
 from .forked import become_ordinary, drop_ambient_capabilities
+from .typed import NamedTuple
 
 _Look = Callable[[Check], "tuple[bool, str]"]
 _MESSAGE_SIZE = 8192

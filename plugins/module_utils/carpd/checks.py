@@ -14,7 +14,7 @@ import re
 import socket
 import struct
 import time
-from typing import Callable
+from collections.abc import Callable
 
 from .announce import ETH_P_ARP
 from .checkconfig import Check

@@ -140,16 +140,13 @@ def _parse(words: Sequence[str]) -> tuple[str, dict[str, str]]:
 
 
 def _run(path: str, config: Config, runtime_dir: str, state_dir: str, sentry: Sentry) -> int:
-    import logging
-
     from .control import ControlError
     from .daemon import Daemon
     from .guard import Guard
-    from .logs import LogWriter
+    from .logs import LogWriter, log
     from .realtime import become_realtime
     from .succession import hear_signals, leave, take
 
-    log = logging.getLogger(__name__)
     successor = None
     inheritance = take()
     with LogWriter():

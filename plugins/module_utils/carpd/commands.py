@@ -14,7 +14,8 @@ import subprocess
 import threading
 import time
 from collections.abc import Mapping
-from typing import Any
+
+from .typed import Any
 
 _ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
 _KEPT_OUTPUT = 4096  # bytes, of the end

@@ -13,9 +13,8 @@ import errno
 import glob
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from ipaddress import IPv4Address
-from typing import Any, Callable
 
 from .checkconfig import Check, parse_check, settle
 from .options import (
@@ -35,6 +34,7 @@ from .sections import HIDDEN, Problem, as_text, parse_section, unknown
 from .targets import Endpoint
 from .timing import Failback
 from .trust import KnownPeer
+from .typed import Any
 
 CREDENTIALS = "CREDENTIALS_DIRECTORY"
 _SECTIONS = ["carpd", "vip NAME", "check NAME"]

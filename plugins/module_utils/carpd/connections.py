@@ -9,19 +9,18 @@ for it, and looks through all connections of the host.
 
 from __future__ import annotations
 
-import logging
 import selectors
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Callable
+from collections.abc import Callable, Iterable
 
 from .background import Background
 from .config import Vip
+from .logs import log
+from .typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .nftables import HeldBack
     from .sessions import Sessions
 
-_log = logging.getLogger(__name__)
 _TRIAL = ""  # instead of a name: no virtual host has this one
 
 
@@ -101,7 +100,7 @@ class Connections:
         def told(count: int, error: str) -> None:
             self._complain(error)
             if count:
-                _log.info("%s: %d connection%s reset", vip.name, count, " was" if count == 1 else "s were")
+                log.info("%s: %d connection%s reset", vip.name, count, " was" if count == 1 else "s were")
             done()
 
         self._ask(_Task("clear" if lost else "reset", vip, told))
@@ -127,7 +126,7 @@ class Connections:
     def _complain(self, error: str) -> None:
         if error and error not in self._complaints:
             self._complaints.add(error)
-            _log.warning("%s", error)
+            log.warning("%s", error)
 
     def _ask(self, task: _Task) -> None:
         self._waiting.append(task)

@@ -10,14 +10,15 @@ to the verb watch, a line ``{"event": ...}`` follows for each thing that happens
 from __future__ import annotations
 
 import json
-import logging
 import os
 import selectors
 import socket
 import struct
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Callable, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+from .logs import log
+from .typed import Any, NamedTuple
 
 _REQUEST_LIMIT = 4096
 _ANSWER_LIMIT = 16 * 1024 * 1024
@@ -28,9 +29,6 @@ _PIECES_TIME = 0.0002  # seconds for which a long answer may keep the loop in on
 _MODE = 0o660  # the socket's group may ask
 _CREDENTIALS = struct.Struct("=iII")  # unix(7) SO_PEERCRED
 _TIMED_OUT = (TimeoutError, socket.timeout)  # the same since Python 3.10
-
-
-_log = logging.getLogger(__name__)
 
 
 class ControlError(Exception):
@@ -371,7 +369,7 @@ def _give_to(path: str, group: int | None) -> None:
         os.chown(path, -1, group)
     except OSError as error:
         why = f"{error.strerror}; the daemon's user must be in the group that control_group names"
-        _log.error("%s stays with the daemon's own group: %s", path, why)
+        log.error("%s stays with the daemon's own group: %s", path, why)
 
 
 def _is_live(path: str) -> bool:

@@ -10,14 +10,14 @@ import json
 import os
 import sys
 import time
-from collections.abc import Sequence
-from typing import Any, Callable
+from collections.abc import Callable, Sequence
 
 from .cli import DEFAULT_RUNTIME_DIR, SOCKET_NAME
 from .control import ControlError, Conversation, request
 from .explain import explain
 from .metrics import render
 from .phrases import failures, happening, in_maintenance, paragraph, successes
+from .typed import Any
 from .version import VERSION
 from .waiting import Status, is_free, is_left, is_master, order
 

@@ -9,7 +9,6 @@ Nothing in it may block: addresses are changed by netlink, which answers at once
 from __future__ import annotations
 
 import gc
-import logging
 import math
 import os
 import selectors
@@ -31,6 +30,7 @@ from .health import Health
 from .homes import Homes
 from .hooks import Hooks
 from .interfaces import Interfaces, Obstacle
+from .logs import LEVELS, log
 from .neighbours import Neighbour
 from .netlink import AddressGone, Link, Missed, Requests, Watch
 from .news import ALARM, RELOAD, STATE, News
@@ -49,7 +49,6 @@ from .virtualhost import VirtualHost
 from .wire import Arrival, Wire
 from .wires import Wires
 
-_log = logging.getLogger(__name__)
 _STAND_IN = 0.9  # of the lease: so long may it take to load the program anew
 _END_TIME = 10.0  # seconds that the end of the daemon may take, beside draining
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
@@ -76,14 +75,15 @@ class Daemon:
         # select(2) and not epoll: its timeout counts microseconds, where epoll_wait(2) rounds up to milliseconds.
         self._selector = selectors.SelectSelector()
         self._requests = Requests()
-        self._watch = Watch()
-        self._interfaces = Interfaces()
+        self._watch = Watch(ours=self._requests)
+        self._interfaces = Interfaces(time.monotonic)
         self._homes = Homes(self._requests, self._interfaces)
         self._wires = Wires(self._selector, self._read_wire)
         self._hosts: dict[str, VirtualHost] = {}
         self._listeners: dict[tuple[Wire, int], list[VirtualHost]] = {}  # by wire and vhid
         self._holders: dict[tuple[Wire, Address], list[VirtualHost]] = {}  # by wire and address
         self._virtual: frozenset[Address] = frozenset()  # all addresses of our virtual hosts
+        self._gone: list[AddressGone] = []  # of which the virtual hosts are to be told
         self._closing: list[VirtualHost] = []
         self._pending: dict[str, Vip] = {}
         self._stopping = False
@@ -133,6 +133,7 @@ class Daemon:
                 deadline = min(
                     beat_at,
                     now + self._guard.patience,
+                    self._interfaces.next_timer(),
                     self._health.next_timer(),
                     self._hooks.next_timer(),
                     self._export.next_timer(),
@@ -153,6 +154,10 @@ class Daemon:
                     if due_at <= now:
                         self._recorder.late(host.vip.name, now - due_at)
                         host.due()
+                if self._interfaces.next_timer() <= now:
+                    self._attach_all()
+                    self._interfaces.forget()
+                    self._tell_of_gone()
                 if self._health.next_timer() <= now:
                     self._health.due()
                 if self._hooks.next_timer() <= now:
@@ -184,7 +189,7 @@ class Daemon:
             if acted:
                 host.given_up("the guard gave the addresses up, since the daemon did not work")
         what = f"the guard has {'acted' if acted else 'died'}; it is replaced"
-        _log.warning("%s", what)
+        log.warning("%s", what)
         self._tell(News(ALARM, "", "", "guard", what))
         self._selector.unregister(self._guard)
         self._guard.replace()
@@ -195,7 +200,7 @@ class Daemon:
 
     def _configure(self, config: Config) -> None:
         """Make the configuration true: what did not change is not touched, what goes hands over first."""
-        logging.getLogger().setLevel(config.log_level.upper())
+        log.level = LEVELS[config.log_level]
         wanted = {vip.name: vip for vip in config.vips}
         for name, host in list(self._hosts.items()):
             if name not in wanted:
@@ -206,7 +211,7 @@ class Daemon:
                 vip = wanted.pop(name)
                 if vip != host.vip:
                     host.reconfigure(vip)
-                    _log.info("%s: goes on with its new configuration", name)
+                    log.info("%s: goes on with its new configuration", name)
         self._pending = wanted
         self._health.configure(config.checks)
         self._hooks.configure(config.vips)
@@ -268,7 +273,8 @@ class Daemon:
         self._virtual = virtual
         for host in self._everyone():
             try:
-                link, sources = self._interfaces.usable(host.vip, virtual, host.holds)
+                used = host.sources if host.wires else {}
+                link, sources = self._interfaces.usable(host.vip, virtual, host.holds, used)
                 wires = self._open_wires(link, host.vip)
                 made = self._make_home(link, host.vip)
             except Obstacle as obstacle:
@@ -286,13 +292,20 @@ class Daemon:
             if host.wires != wires or host.sources != sources:
                 host.attach(link, wires, sources, made)
             host.renew(link)
+        self._let_own_addresses_go_first()
         self._tidy_wires()
         self._judge()
+
+    def _let_own_addresses_go_first(self) -> None:
+        overtaken = self._interfaces.overtaken(self._virtual)
+        for host in self._everyone() if overtaken else ():
+            if host.state.holds and any((host.ifindex, one.network) in overtaken for one in host.vip.addresses):
+                host.step_behind()
 
     def _clear_left_over(self, host: VirtualHost, link: Link) -> None:
         for there in self._interfaces.left_over(host.vip, link):
             self._requests.release(link.ifindex, [there.address])
-            _log.warning("%s: removed %s, which a dead daemon had left on %s", host.vip.name, there.address, link.name)
+            log.warning("%s: removed %s, which a dead daemon had left on %s", host.vip.name, there.address, link.name)
 
     def _open_wires(self, link: Link, vip: Vip) -> dict[int, Wire]:
         try:
@@ -327,7 +340,7 @@ class Daemon:
             try:
                 wire.watch(addresses)
             except OSError as error:
-                _log.warning("%s: nobody else's claim to an address will be heard: %s", wire.name, error.strerror)
+                log.warning("%s: nobody else's claim to an address will be heard: %s", wire.name, error.strerror)
 
     def _read_wire(self, wire: Wire, heard: Iterable[Arrival]) -> None:
         for one in heard:
@@ -352,15 +365,25 @@ class Daemon:
                 continue  # a lease was renewed, most likely by us
             self._recorder.note("kernel:", "", notice)
             if isinstance(notice, AddressGone):
-                self._address_gone(notice)
+                self._gone.append(notice)
             changed |= not routine
         if changed:
             self._attach_all()
+        self._tell_of_gone()
 
-    def _address_gone(self, gone: AddressGone) -> None:
-        for host in self._everyone():
-            if host.ifindex == gone.ifindex and gone.address in host.vip.addresses:
-                host.event(Event.ADDRESS_LOST, f"{gone.address} was removed")
+    def _tell_of_gone(self) -> None:
+        """Have addresses put back, but not before the host's own one that has gone, too.
+
+        That shall stand first, and whoever empties an interface would else never come to an end.
+        """
+        gone, self._gone = self._gone, []
+        for one in gone:
+            if self._interfaces.awaits(one.ifindex, one.address.version):
+                self._gone.append(one)
+                continue
+            for host in self._everyone():
+                if host.ifindex == one.ifindex and one.address in host.vip.addresses:
+                    host.event(Event.ADDRESS_LOST, f"{one.address} was removed")
 
     def _read_signals(self) -> None:
         for number in self._signals.recv(64):
@@ -370,14 +393,14 @@ class Daemon:
                 self._reload()
             elif number == signal.SIGUSR1:
                 for line in self._describe():
-                    _log.info("%s", line)
+                    log.info("%s", line)
             elif number == signal.SIGUSR2:
                 for host in self._hosts.values():
                     host.event(Event.STEP_DOWN, "asked to step down")
 
     def _stop(self) -> None:
         if self._stopping:
-            _log.warning("asked to end again: ending at once")
+            log.warning("asked to end again: ending at once")
             for host in self._closing:
                 host.event(Event.HOLD_ENDED, "asked to end again")
             return
@@ -404,13 +427,13 @@ class Daemon:
                 answer.refuse(why)
             else:
                 for line in why.splitlines():
-                    _log.error("%s", line)
+                    log.error("%s", line)
             return
         self._configure(config)
         if answer is not None:
             answer.give("reloaded")
         self._notifier.tell(f"STATUS={self._summary()}")
-        _log.info("reloaded %s", self._config_path)
+        log.info("reloaded %s", self._config_path)
         self._tell(News(RELOAD, "", "", self._summary(), f"reloaded {self._config_path}"))
 
     def _tell(self, news: News) -> None:
@@ -465,7 +488,7 @@ class Daemon:
             guard = self._guard.stand_in(seconds, [turn for turn in turns if turn is not None])
         except OSError as error:
             raise ControlError(f"the guard cannot stand in: {error}") from error
-        _log.info("the program is loaded anew")
+        log.info("the program is loaded anew")
         hosts = {name: host.legacy() for name, host in self._hosts.items()}
         self._legacy = Inheritance(
             hosts,

@@ -9,9 +9,9 @@ No clock and no I/O here. While it drains, a host is the master to all others, a
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
 
 from .transitions import Event
+from .typed import Any, NamedTuple
 
 # How often connections are counted, in seconds: what is held back waits for the last one to end.
 COUNT_INTERVAL = 0.02

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import selectors
-from typing import Callable
+from collections.abc import Callable
 
 
 def dispatch(selector: selectors.BaseSelector, timeout: float | None, woken: Callable[[], None] = lambda: None) -> None:

@@ -9,10 +9,10 @@ All that is said follows from the status, as ``carpctl status --json`` has it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from .phrases import duration
 from .standing import demoted_skew
+from .typed import Any
 
 Status = Mapping[str, Any]
 _COMPARED = ("demotion", "advbase", "advskew")  # in this order, the lowest first

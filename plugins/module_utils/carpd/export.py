@@ -5,18 +5,18 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import selectors
-from typing import TYPE_CHECKING, Callable
+from collections.abc import Callable
 
 from .forked import reap
+from .logs import log
 from .targets import Endpoint
+from .typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .exporter import Exporter
 
-_log = logging.getLogger(__name__)
 _RETRY = 1.0  # seconds between two starts
 
 
@@ -62,7 +62,7 @@ class Export:
             self._start_at = self._clock() + _RETRY
             if error.strerror != self._complaint:  # the one before may not have ended yet
                 self._complaint = error.strerror or ""
-                _log.error("metrics cannot be told at %s port %d: %s", *self._endpoint[:2], self._complaint)
+                log.error("metrics cannot be told at %s port %d: %s", *self._endpoint[:2], self._complaint)
             return
         self._start_at = math.inf
         self._selector.register(self._exporter, selectors.EVENT_READ, self._died)
@@ -76,6 +76,6 @@ class Export:
             self._exporter = None
 
     def _died(self) -> None:
-        _log.warning("the process that tells metrics has died; it is replaced")
+        log.warning("the process that tells metrics has died; it is replaced")
         self.close()
         self._start_at = self._clock() + _RETRY

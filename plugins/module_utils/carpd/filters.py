@@ -4,7 +4,7 @@
 """What wakes the daemon up: programs of classic BPF, by which the kernel sorts packets before anybody is asked.
 
 The kernel runs one for each packet of its kind on the interface, with one comparison for each address that is looked
-for. What it refuses costs nothing else. What the host itself sends is always refused.
+for. What it refuses costs nothing else. What the host itself sends is always refused. Netlink has its packets, too.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Line = tuple[int, int, int, int]
 # bytes on older kernels: two times 500 addresses fit in. If there are more, those who read must sort by themselves.
 MOST_ADDRESSES = 500
 _SO_ATTACH_FILTER = 26
-_LOAD_BYTE, _LOAD_WORD, _GO, _IF_EQUAL, _RETURN = 0x30, 0x20, 0x05, 0x15, 0x06
+_LOAD_BYTE, _LOAD_HALF, _LOAD_WORD, _GO, _IF_EQUAL, _RETURN = 0x30, 0x28, 0x20, 0x05, 0x15, 0x06
 _PACKET_TYPE, _OUTGOING = 0xFFFFF000 + 4, 4  # SKF_AD_PKTTYPE of linux/filter.h, PACKET_OUTGOING of linux/if_packet.h
 _HOST, _ETHERNET_HEADER, _WHOLE = 0, 14, 0x40000  # PACKET_HOST; what the card joined may be longer than a packet
 _ACCEPT, _REFUSE = (_RETURN, 0, 0, 0xFFFF), (_RETURN, 0, 0, 0)
@@ -79,6 +79,21 @@ def frame_filter(addresses: Collection[Address]) -> list[Line]:
     whole = [(_RETURN, 0, 0, _WHOLE) if line == _ACCEPT else line for line in ends]
     for_us = [(_LOAD_BYTE, 0, 0, _PACKET_TYPE), (_IF_EQUAL, 1, 0, _HOST), _REFUSE]
     return [*for_us, (_LOAD_WORD, 0, 0, header - 4), *whole]
+
+
+def echo_filter(port: int, kind: int) -> list[Line]:
+    """Refuse netlink messages of this kind that tell what a request from this port has done; accept all others.
+
+    Netlink counts in the host's order, a filter loads in the network's.
+    """
+    return [
+        (_LOAD_HALF, 0, 0, 4),
+        (_IF_EQUAL, 0, 3, socket.htons(kind)),
+        (_LOAD_WORD, 0, 0, 12),
+        (_IF_EQUAL, 0, 1, socket.htonl(port)),
+        _REFUSE,
+        _ACCEPT,
+    ]
 
 
 def attach(sock: socket.socket, program: list[Line]) -> None:

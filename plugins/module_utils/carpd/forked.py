@@ -38,12 +38,12 @@ def drop_ambient_capabilities() -> bool:
 
     What this process has itself, it keeps: a gateway is asked by packet socket. Returns whether the set is empty.
     """
-    try:
-        import ctypes  # here, since it may fail where memory can never be made executable
+    import contextlib  # here, since the guard loads this file, and has no use for either
 
-        ctypes.CDLL(None).prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
-    except (ImportError, OSError, MemoryError, AttributeError):
-        pass  # what counts is what the kernel says now
+    from .libc import call
+
+    with contextlib.suppress(OSError):  # what counts is what the kernel says now
+        call("prctl", _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
     with open("/proc/self/status", encoding="ascii", errors="replace") as file:
         ambient = [line.split()[1] for line in file if line.startswith("CapAmb:")]
     return all(int(each, 16) == 0 for each in ambient)

@@ -10,21 +10,19 @@ heard: where two hosts each take the other for the master, nothing can circle.
 
 from __future__ import annotations
 
-import logging
 import math
 import selectors
 import socket
 import struct
-from collections.abc import Iterator
-from typing import Callable
+from collections.abc import Callable, Iterator
 
 from .announce import ADVERTISEMENT, ETH_P_ARP, ETH_P_IP, ETH_P_IPV6, ICMPV6, SOLICITATION, announcements
 from .config import Vip
 from .filters import attach, frame_filter
+from .logs import log
 from .netlink import Link
 from .packet import Address
 
-_log = logging.getLogger(__name__)
 _SOL_PACKET, _PACKET_VNET_HDR = (
     263,
     15,
@@ -152,10 +150,10 @@ class Forwarding:
         try:
             passage = _Passage(vip, link, self._clock() + vip.forward)
         except OSError as error:
-            _log.warning("%s: packets that still arrive are not passed on: %s", vip.name, error.strerror)
+            log.warning("%s: packets that still arrive are not passed on: %s", vip.name, error.strerror)
             return
         if not passage.sockets:
-            _log.info("%s: packets that still arrive are passed on by the kernel", vip.name)
+            log.info("%s: packets that still arrive are passed on by the kernel", vip.name)
             return
         self._passages[vip.name] = passage
         for sock in passage.sockets:
@@ -174,7 +172,7 @@ class Forwarding:
                 self._selector.unregister(sock)
                 sock.close()
             if passage.passed:
-                _log.info("%s: passed %d packets on to the new master", name, passage.passed)
+                log.info("%s: passed %d packets on to the new master", name, passage.passed)
 
     def next_timer(self) -> float:
         """Return when ``due`` wants to be called; infinity if never."""

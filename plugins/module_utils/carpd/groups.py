@@ -10,10 +10,10 @@ the interface group, a side that has no carrier demotes the other: that still se
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from .standing import MOST_DEMOTION
 from .tracking import Verdict
+from .typed import NamedTuple
 
 
 class Member(NamedTuple):

@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
-from typing import TYPE_CHECKING, NamedTuple
 
 from .config import Vip
 from .netlink import Link, removal, switching_off
 from .paths import Copy
 from .sentry import Sentry
+from .typed import TYPE_CHECKING, NamedTuple
 from .wire import address_of
 
 if TYPE_CHECKING:

@@ -5,18 +5,17 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import selectors
-from collections.abc import Iterable
-from typing import Any, Callable
+from collections.abc import Callable, Iterable
 
 from .checkconfig import Check
 from .checker import Checker
 from .forked import reap
+from .logs import log
 from .tracking import Tracker, Verdict
+from .typed import Any
 
-_log = logging.getLogger(__name__)
 _RESTART_INTERVAL = 1.0  # seconds at least between two starts of the checker
 _REAP_INTERVAL = 0.5
 
@@ -92,7 +91,7 @@ class Health:
         try:
             self._checker = Checker(self._checks)
         except OSError as error:
-            _log.error("the checks cannot be run: %s", error.strerror)
+            log.error("the checks cannot be run: %s", error.strerror)
             self._start_at = now + _RESTART_INTERVAL
             return
         self._started_at, self._start_at = now, math.inf
@@ -109,19 +108,19 @@ class Health:
     def _read(self) -> None:
         results = self._checker.read() if self._checker is not None else []
         if results is None:
-            _log.warning("the checker has died; it is replaced")
+            log.warning("the checker has died; it is replaced")
             self._end()
             self._start_at = self._started_at + _RESTART_INTERVAL
             return
         now = self._clock()
         for result in results:
-            _log.debug("check %s: %s in %.3f s: %s", result.name, result.ok, result.duration, result.detail)
+            log.debug("check %s: %s in %.3f s: %s", result.name, result.ok, result.duration, result.detail)
         self._tell([self._tracker.report(result.name, result.ok, result.detail, now) for result in results])
         self._changed()
 
     def _tell(self, news: list[str]) -> None:
         lines = [line for line in news if line]
         for line in lines:
-            _log.warning("%s", line)
+            log.warning("%s", line)
         if lines:
             self._changed()

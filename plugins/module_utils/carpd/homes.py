@@ -10,18 +10,16 @@ it 20 (measured on Linux 6.18), so that this is left to a thread.
 
 from __future__ import annotations
 
-import logging
 import threading
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import closing
 from functools import partial
-from typing import Callable
 
 from .config import Vip
 from .interfaces import Interfaces
+from .logs import log
 from .netlink import Link, LinkGone, Requests
 
-_log = logging.getLogger(__name__)
 _MAC = bytes.fromhex("00005e0001")  # and the vhid, as the BSDs do for both IP versions (OpenBSD ip_carp.c)
 # Of linux/ip.h. An interface answers for its own addresses only, and asks with its own address only; else the other
 # one's MAC would get into everybody's tables.
@@ -60,7 +58,7 @@ def _in_background(name: str, act: Callable[[Requests], None]) -> threading.Thre
             with closing(Requests()) as requests:
                 act(requests)
         except OSError as error:
-            _log.error("%s could not be given up: %s", name, error.strerror)
+            log.error("%s could not be given up: %s", name, error.strerror)
 
     thread = threading.Thread(target=work)
     thread.start()

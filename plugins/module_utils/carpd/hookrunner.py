@@ -16,9 +16,9 @@ import socket
 import threading
 import time
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from .forked import become_ordinary, drop_ambient_capabilities
+from .typed import NamedTuple
 
 _MESSAGE_SIZE = 65536
 _STACK = 512 * 1024  # bytes for each hook

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import os
 import select
@@ -13,15 +12,14 @@ import selectors
 import signal
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from .config import Vip
 from .forked import reap
 from .hookrunner import Call, Ended, HookRunner
+from .logs import log
 from .transitions import State
 
-_log = logging.getLogger(__name__)
 _MOST_WAITING = 4  # transitions of one virtual host whose hooks have not begun; of more, the oldest are left out
 _MARGIN = 2.0  # seconds after its time limit until not the hook but the runner is at fault
 _RESTART_INTERVAL = 1.0  # seconds at least between two starts of the runner
@@ -131,7 +129,7 @@ class Hooks:
         wanted = calls(vip, old, line.role, reason) if line.role != old else []
         if wanted:
             for call in line.add(wanted):
-                _log.warning("%s: hook %s is left out: newer ones wait", vip.name, call.option)
+                log.warning("%s: hook %s is left out: newer ones wait", vip.name, call.option)
             self._go_on(line)
 
     def children(self) -> list[int]:
@@ -170,7 +168,7 @@ class Hooks:
         while self._runner is not None and any(line.busy for line in self._lines.values()):
             left = end - time.monotonic()
             if left <= 0:
-                _log.warning("hooks still run and are killed: the daemon ends")
+                log.warning("hooks still run and are killed: the daemon ends")
                 break
             if select.select([self._runner], [], [], left)[0]:
                 self._read()
@@ -183,7 +181,7 @@ class Hooks:
         try:
             self._runner = HookRunner()
         except OSError as error:
-            _log.error("hooks cannot be run: %s", error.strerror)
+            log.error("hooks cannot be run: %s", error.strerror)
             self._start_at = now + _RESTART_INTERVAL
             return
         self._gone = [pid for pid in self._gone if not reap(pid)]
@@ -216,12 +214,12 @@ class Hooks:
 
     def _replace(self, why: str) -> None:
         """Give the runner up, with all that it runs, and start another soon."""
-        _log.error("the process that runs hooks %s; it is replaced", why)
+        log.error("the process that runs hooks %s; it is replaced", why)
         if self._runner is not None:
             self._kill(self._runner.pid)
         self._forget_runner()
         for call in self._forget():
-            _log.error("%s: hook %s: what became of it is unknown", call.vip, call.option)
+            log.error("%s: hook %s: what became of it is unknown", call.vip, call.option)
         self._start_at = self._started_at + _RESTART_INTERVAL
 
     def _forget_runner(self) -> None:
@@ -247,8 +245,8 @@ def _tell(call: Call, ended: Ended) -> None:
     said = f": {ended.detail}" if ended.detail else ""
     what = f"{call.vip}: hook {call.option} ({call.environment['CARP_STATE']}): {call.words[0]}"
     if ended.status is None:
-        _log.error("%s after %.3f s%s", what, ended.duration, said)
+        log.error("%s after %.3f s%s", what, ended.duration, said)
     else:
         how = f"ended by signal {-ended.status}" if ended.status < 0 else f"ended with status {ended.status}"
-        level = logging.WARNING if ended.status else logging.INFO
-        _log.log(level, "%s %s after %.3f s%s", what, how, ended.duration, said)
+        tell = log.warning if ended.status else log.info
+        tell("%s %s after %.3f s%s", what, how, ended.duration, said)

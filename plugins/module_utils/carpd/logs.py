@@ -3,83 +3,127 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Logging that cannot hold the daemon up: lines go to a short queue, and a thread of its own writes them out.
 
-A blocked terminal, pipe or journal then costs lines, never an advertisement.
+A blocked terminal, pipe or journal then costs lines, never an advertisement. The standard module would take 0.65 MB,
+most of it for showing tracebacks.
 """
 
 from __future__ import annotations
 
-import logging
 import os
 import queue
 import sys
 import threading
+import time
+from collections.abc import Callable
 
+from .typed import NamedTuple
+
+DEBUG, INFO, WARNING, ERROR = 10, 20, 30, 40
+LEVELS = {"debug": DEBUG, "info": INFO, "warning": WARNING, "error": ERROR}
+_NAMES = {level: name.upper() for name, level in LEVELS.items()}
+_SEVERITY = {DEBUG: 7, INFO: 6, WARNING: 4, ERROR: 3}  # of syslog, which the journal reads from a prefix (sd-daemon(3))
 _QUEUE_LINES = 1000
 _FLUSH_TIME = 1.0  # seconds that the end of the daemon waits for a slow reader
-# Syslog severities, which the journal reads from a prefix (sd-daemon(3)).
-_SEVERITY = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
+# Only one thread of Python runs at a time. So the writer lets a takeover of hundreds of virtual hosts, which has a line
+# for each, go on for so many seconds before it begins.
+_PAUSE = 0.05
 
 
-class _Formatter(logging.Formatter):
-    """One line a message: for the journal with its severity, for a person with the time and the level."""
+class Log:
+    """Takes lines in the words of the standard library's loggers, and gives those to ``takers`` that are wanted."""
 
     def __init__(self) -> None:
-        super().__init__("%(asctime)s %(levelname)-7s %(message)s")
-        self._journal = "JOURNAL_STREAM" in os.environ
+        self.level = INFO
+        self.takers: list[Callable[[int, str], None]] = []
 
-    def format(self, record: logging.LogRecord) -> str:
-        if record.exc_info:
-            return super().format(record)
-        # What a command or a peer said may be anything, and is to stay in its line.
-        severity = f"<{_SEVERITY.get(record.levelno, 6)}>"
-        line = severity + record.getMessage() if self._journal else super().format(record)
-        if line.isprintable():
-            return line
-        return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in line)
+    def debug(self, text: str, *values: object) -> None:
+        """Tell what only helps to find mistakes."""
+        self._tell(DEBUG, text, values)
+
+    def info(self, text: str, *values: object) -> None:
+        """Tell what happens."""
+        self._tell(INFO, text, values)
+
+    def warning(self, text: str, *values: object) -> None:
+        """Tell what somebody should look at."""
+        self._tell(WARNING, text, values)
+
+    def error(self, text: str, *values: object) -> None:
+        """Tell what does not work."""
+        self._tell(ERROR, text, values)
+
+    def _tell(self, level: int, text: str, values: tuple[object, ...]) -> None:
+        if level >= self.level:
+            line = text % values
+            for taker in self.takers:
+                taker(level, line)
 
 
-class LogWriter(logging.Handler):
+log = Log()
+
+
+class _Entry(NamedTuple):
+    at: float  # seconds since 1970
+    level: int
+    line: str
+
+
+class LogWriter:
     """Writes to standard error in the background. Use as a context manager; leaving it writes what is still queued."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self.setFormatter(_Formatter())
         self.lost = 0
-        self._lines: queue.Queue[str | None] = queue.Queue(_QUEUE_LINES)
+        self._journal = "JOURNAL_STREAM" in os.environ
+        self._entries: queue.SimpleQueue[_Entry | None] = queue.SimpleQueue()
+        self._ending = threading.Event()
         self._thread = threading.Thread(target=self._write, name="log", daemon=True)
 
     def __enter__(self) -> LogWriter:
-        logging.getLogger().addHandler(self)
+        log.takers.append(self.take)
         self._thread.start()
         return self
 
     def __exit__(self, *_exception: object) -> None:
-        logging.getLogger().removeHandler(self)
-        try:
-            self._lines.put(None, timeout=_FLUSH_TIME)
-        except queue.Full:
-            return
+        log.takers.remove(self.take)
+        self._ending.set()
+        self._entries.put(None)
         self._thread.join(_FLUSH_TIME)
 
-    def emit(self, record: logging.LogRecord) -> None:
-        """Queue the record's line, or count it as lost when the queue is full."""
-        try:
-            self._lines.put_nowait(self.format(record))
-        except queue.Full:
+    def take(self, level: int, line: str) -> None:
+        """Queue a line, or count it as lost when the queue is full."""
+        if self._entries.qsize() < _QUEUE_LINES:
+            self._entries.put(_Entry(time.time(), level, line))
+        else:
             self.lost += 1
 
     def _write(self) -> None:
         while True:
-            line = self._lines.get()
-            if line is None:
+            was_idle = self._entries.empty()
+            entry = self._entries.get()
+            if entry is None:
                 return
+            if was_idle:
+                self._ending.wait(_PAUSE)
+            text = self._text(entry)
             lost, self.lost = self.lost, 0
             if lost:
-                line = f"{lost} lines were lost, since nobody read them in time\n{line}"
+                text = f"{lost} lines were lost, since nobody read them in time\n{text}"
             try:
-                _write_all((line + "\n").encode(errors="backslashreplace"))
+                _write_all((text + "\n").encode(errors="backslashreplace"))
             except OSError:
                 self.lost += lost + 1
+
+    def _text(self, entry: _Entry) -> str:
+        """One line: for the journal with its severity, for a person with the time and the level."""
+        if self._journal:
+            text = f"<{_SEVERITY[entry.level]}>{entry.line}"
+        else:
+            wall = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(entry.at))
+            text = f"{wall},{int(entry.at % 1 * 1000):03} {_NAMES[entry.level]:7} {entry.line}"
+        # What a command or a peer said may be anything, and is to stay in its line.
+        if text.isprintable():
+            return text
+        return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 def _write_all(data: bytes) -> None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
 from .actions import Action, Advertise, Announce, Ask, Changed, Count, Hold, HoldBack, LetIn, Release, Reset
 from .drain import NO_DRAIN, Departure, Drain, Draining
@@ -21,6 +20,7 @@ from .silence import Silence
 from .standing import Standing, demoted_skew
 from .timing import LEASE_LATENESS, Failback, Timing
 from .transitions import TRANSITIONS, Event, Reaction, State
+from .typed import Any
 
 # A master renews its lease with its advertisements; below one second not with every one, but so often in the time of a
 # lease: each costs the kernel work.

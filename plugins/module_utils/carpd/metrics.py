@@ -8,8 +8,9 @@ The format: https://prometheus.io/docs/instrumenting/exposition_formats/, versio
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Callable, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+from .typed import Any, NamedTuple
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _STATES = ("INIT", "BACKUP", "MASTER")

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import struct
 from ipaddress import IPv4Address, IPv6Address
-from typing import NamedTuple
 
 from .announce import ADVERTISEMENT, ICMPV6, SOLICITATION, Frame, arp_request, neighbour_message
 from .packet import Address, checksum
+from .typed import NamedTuple
 
 _ARP = struct.Struct("!HHBBH6s4s")  # as far as its sender
 _ARP_SIZE = 28

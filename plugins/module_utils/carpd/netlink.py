@@ -17,9 +17,10 @@ import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import closing
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
-from typing import NamedTuple
 
+from .filters import attach, echo_filter
 from .options import Interface
+from .typed import NamedTuple
 
 _NLMSG = struct.Struct("=IHHII")
 _IFADDRMSG = struct.Struct("=BBBBI")
@@ -39,7 +40,9 @@ _INFO_KIND, _INFO_DATA, _MACVLAN_MODE, _PRIVATE = 1, 2, 1, 1
 _INET_CONF, _INET6_ADDR_GEN_MODE, _GENERATE_NONE = 1, 8, 1
 _IFF_UP, _IFF_RUNNING = 0x1, 0x40
 _GROUP_LINK, _GROUP_IPV4_ADDRESS, _GROUP_IPV6_ADDRESS = 0x1, 0x10, 0x100
+_SECONDARY = 0x01  # IFA_F_SECONDARY; of IPv6 it means something else
 _NO_DAD = 0x02  # IFA_F_NODAD: a takeover cannot wait for two seconds of duplicate address detection
+_PROMOTE_SECONDARIES = 20  # of linux/ip.h
 _FOREVER = 0xFFFFFFFF
 _BUFFER = 65536
 _READ_AT_ONCE = 256
@@ -64,11 +67,15 @@ class LinkGone(NamedTuple):
 
 
 class AddressThere(NamedTuple):
-    """An address that an interface has, or was just given. ``leased`` means that it ends unless renewed."""
+    """An address that an interface has, or was just given.
+
+    ``leased`` means that it ends unless renewed; ``secondary`` that another IPv4 address of its network came before it.
+    """
 
     ifindex: int
     address: Interface
     leased: bool
+    secondary: bool = False
 
 
 class AddressGone(NamedTuple):
@@ -89,6 +96,12 @@ class Requests:
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
         self._socket.bind((0, 0))
         self._sequence = 0
+
+    @property
+    def port(self) -> int:
+        """The number by which the kernel knows who asks."""
+        port: int = self._socket.getsockname()[0]
+        return port
 
     def hold(self, ifindex: int, addresses: Iterable[Interface], lease: int, routed: bool = True) -> None:
         """Add the addresses to the interface, or renew them, for ``lease`` seconds (1 or more).
@@ -158,6 +171,27 @@ class Requests:
         family = attribute(socket.AF_INET, attribute(_INET_CONF, conf))
         self._ask(_RTM_SETLINK, 0, _numbered(ifindex) + attribute(_IFLA_AF_SPEC, family))
 
+    def keep_apart(self, ifindex: int) -> None:
+        """Have no IPv4 address of the interface go with another one of its network. Raises OSError.
+
+        By the kernel's default, all go with the one that was there first; systemd has it otherwise, too.
+        """
+        self.configure(ifindex, {_PROMOTE_SECONDARIES: 1})
+
+    def step_behind(self, ifindex: int, addresses: Collection[IPv4Interface], lease: int) -> None:
+        """Let addresses stand behind those of their network that came later, and answer all the while.
+
+        Meanwhile each is there a second time, in a network of its own. Raises OSError.
+        """
+        self.keep_apart(ifindex)
+        twins = [IPv4Interface(address.ip) for address in addresses]
+        self.hold(ifindex, twins, lease)
+        try:
+            self.release(ifindex, addresses)
+            self.hold(ifindex, addresses, lease)
+        finally:
+            self.release(ifindex, twins)
+
     def switch(self, ifindex: int, on: bool) -> None:
         """Switch an interface on or off; that it is gone is no failure if it shall be off. Raises OSError."""
         try:
@@ -214,11 +248,19 @@ class Requests:
 
 
 class Watch:
-    """A socket that tells of every change to interfaces and addresses, whoever made it."""
+    """A socket that tells of every change to interfaces and addresses, whoever made it.
 
-    def __init__(self, groups: int = _GROUP_LINK | _GROUP_IPV4_ADDRESS | _GROUP_IPV6_ADDRESS) -> None:
+    But for IPv4 addresses that ``ours`` has added or renewed, which would wake a master up after each advertisement;
+    for IPv6, the kernel does not say who it was.
+    """
+
+    def __init__(
+        self, groups: int = _GROUP_LINK | _GROUP_IPV4_ADDRESS | _GROUP_IPV6_ADDRESS, ours: Requests | None = None
+    ) -> None:
         flags = socket.SOCK_RAW | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK
         self._socket = socket.socket(socket.AF_NETLINK, flags, socket.NETLINK_ROUTE)
+        if ours is not None:
+            attach(self._socket, echo_filter(ours.port, _RTM_NEWADDR))
         self._socket.bind((0, groups))
 
     def fileno(self) -> int:
@@ -282,7 +324,7 @@ def _link(body: bytes) -> Link | None:
 
 
 def _address(body: bytes) -> AddressThere | None:
-    family, prefix, _flags, _scope, index = _IFADDRMSG.unpack_from(body)
+    family, prefix, flags, _scope, index = _IFADDRMSG.unpack_from(body)
     attributes = dict(_attributes(body[_IFADDRMSG.size :]))
     packed = attributes.get(_IFA_LOCAL) or attributes.get(_IFA_ADDRESS) or b""
     interface: Interface
@@ -294,7 +336,7 @@ def _address(body: bytes) -> AddressThere | None:
         return None
     info = attributes.get(_IFA_CACHEINFO)
     leased = info is not None and _CACHEINFO.unpack_from(info)[1] != _FOREVER
-    return AddressThere(index, interface, leased)
+    return AddressThere(index, interface, leased, family == socket.AF_INET and bool(flags & _SECONDARY))
 
 
 def removal(ifindex: int, address: Interface) -> bytes:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from .typed import NamedTuple
 
 STATE = "state"  # old and new are states of the election
 DEMOTION = "demotion"  # old and new are numbers

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from typing import Callable, Union
+from collections.abc import Callable
 
 from .paths import PATHS
 from .records import dataclass
 from .targets import TARGETS, Endpoint, parse_command, parse_endpoint, parse_interface, parse_path
 from .timing import Failback
 from .trust import KnownPeer
+from .typed import Union
 
 Interface = Union[ipaddress.IPv4Interface, ipaddress.IPv6Interface]
 

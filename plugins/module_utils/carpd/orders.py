@@ -9,15 +9,14 @@ virtual hosts hold until the daemon ends.
 
 from __future__ import annotations
 
-import logging
 import os
-from collections.abc import Iterable, Mapping
-from typing import Any, Callable
+from collections.abc import Callable, Iterable, Mapping
 
 from .background import Background
+from .logs import log
+from .typed import Any
 
 FILE_NAME = "maintenance"
-_log = logging.getLogger(__name__)
 
 
 class Orders:
@@ -46,10 +45,10 @@ class Orders:
         except FileNotFoundError:
             return
         except OSError as error:
-            _log.error("whether this host is in maintenance cannot be read from %s: %s", self._path, error.strerror)
+            log.error("whether this host is in maintenance cannot be read from %s: %s", self._path, error.strerror)
             return
         self.maintenance = who or "unknown"
-        _log.warning(
+        log.warning(
             "this host is in maintenance, as ordered by %s: end that with carpctl maintenance off", self.maintenance
         )
 
@@ -113,5 +112,5 @@ class Orders:
         self.saved, self.error = not error, error and f"{self._path} cannot be written: {error}"
         if error:
             then = "ends" if self.maintenance else "begins again"
-            _log.error("maintenance %s when the daemon is restarted: %s", then, self.error)
+            log.error("maintenance %s when the daemon is restarted: %s", then, self.error)
         self._changed()

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import struct
 from ipaddress import IPv4Address, IPv6Address
-from typing import NamedTuple, Union
+
+from .typed import NamedTuple, Union
 
 Address = Union[IPv4Address, IPv6Address]
 

@@ -10,9 +10,9 @@ one peer instead. All paths at once are more robust than one, if whoever hears t
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import NamedTuple
 
 from .packet import Address, Advertisement, redirected
+from .typed import NamedTuple
 
 MULTICAST, UNICAST, BROADCAST = "multicast", "unicast", "broadcast"
 PATHS = (MULTICAST, UNICAST, BROADCAST)

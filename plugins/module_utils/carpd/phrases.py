@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Any
 
 from .standing import demoted_skew
+from .typed import Any
 from .waiting import Outcome
 
 Status = Mapping[str, Any]

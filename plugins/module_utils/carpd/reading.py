@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import selectors
 import sys
-from typing import Callable
+from collections.abc import Callable
 
 from .background import Background
 from .config import Config, ConfigError, load

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import os
 
+from .libc import call
+
 _MCL_CURRENT, _MCL_FUTURE, _MCL_ONFAULT = 1, 2, 4  # linux/mman.h
 
 
@@ -28,20 +30,9 @@ def become_realtime(priority: int, guard: int) -> list[str]:
             f"no realtime scheduling ({error.strerror}): on an overloaded host, intervals below 0.1 s may cause false "
             "failovers; grant CAP_SYS_NICE or a limit of realtime priority"
         )
-    error_text = _lock_memory()
-    if error_text:
-        missing.append(f"memory is not locked ({error_text}): swapping may delay advertisements")
-    return missing
-
-
-def _lock_memory() -> str:
-    """Lock what is used, now and later; not what is only mapped, which would triple the size. Return what is wrong."""
     try:
-        import ctypes  # here, since it may fail where memory can never be made executable
-
-        libc = ctypes.CDLL(None, use_errno=True)
-        if libc.mlockall(_MCL_CURRENT | _MCL_FUTURE | _MCL_ONFAULT):
-            return os.strerror(ctypes.get_errno())
-    except (ImportError, OSError, MemoryError, AttributeError) as error:
-        return str(error)
-    return ""
+        # What is used, now and later; not what is only mapped, which would triple the size.
+        call("mlockall", _MCL_CURRENT | _MCL_FUTURE | _MCL_ONFAULT)
+    except OSError as error:
+        missing.append(f"memory is not locked ({error.strerror or error}): swapping may delay advertisements")
+    return missing

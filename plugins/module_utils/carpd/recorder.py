@@ -10,22 +10,21 @@ written in the background: no disk delays an advertisement.
 from __future__ import annotations
 
 import contextlib
-import logging
 import math
 import os
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
-from typing import Any, Callable
+from collections.abc import Callable, Iterable, Iterator
 
+from .logs import log
 from .packet import Advertisement, PacketError
+from .typed import Any
 
 FOLDER = "records"
 _ENTRIES = 1024
 _MOST_FILES = 8
 _AFTER = 0.2  # seconds from a change of state to its record, so that what follows is in it
 _INTERVAL = 1.0  # seconds at least between two records
-_log = logging.getLogger(__name__)
 _Entry = tuple[Any, ...]
 _Submit = Callable[[Callable[[], None], Callable[[str], None]], None]
 
@@ -83,7 +82,7 @@ class Recorder:
 
     def _note_written(self, error: str) -> None:
         if error:
-            _log.error("a record could not be written to %s: %s", self._folder, error)
+            log.error("a record could not be written to %s: %s", self._folder, error)
 
 
 def write(folder: str, at: float, lines: Iterable[str]) -> None:

@@ -10,7 +10,7 @@ functions, so that nothing is lost there.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from .typed import TYPE_CHECKING
 
 __all__ = ["dataclass", "replace"]
 

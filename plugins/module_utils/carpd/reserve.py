@@ -10,18 +10,16 @@ keeps a number beyond those that will be used until it is written next.
 
 from __future__ import annotations
 
-import logging
 import os
-from typing import Callable
+from collections.abc import Callable
 
 from .background import Background
+from .logs import log
 from .trust import first_step
 
 FILE_NAME = "sequence"
 _AHEAD = 1 << 24  # more than are used until the next look, at the shortest interval and with both IP versions
 _INTERVAL = 1800.0  # seconds between two looks
-
-_log = logging.getLogger(__name__)
 
 
 class Reserve:
@@ -70,7 +68,5 @@ class Reserve:
 
     def _note_saved(self, error: str) -> None:
         if error and not self._complained:
-            _log.warning(
-                "%s cannot be written (%s): after a restart, the clock must not be set back", self._path, error
-            )
+            log.warning("%s cannot be written (%s): after a restart, the clock must not be set back", self._path, error)
         self._complained = bool(error)

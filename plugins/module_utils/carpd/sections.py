@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from .options import Option
 from .records import dataclass
+from .typed import Any
 
 HIDDEN = "(hidden)"
 

@@ -15,10 +15,10 @@ import os
 import socket
 import struct
 from collections.abc import Collection, Iterable, Iterator
-from typing import NamedTuple
 
 from .netlink import attribute, message, messages
 from .packet import Address
+from .typed import NamedTuple
 
 # linux/netlink.h, linux/sock_diag.h, linux/inet_diag.h, as numbers.
 _NETLINK_SOCK_DIAG = 4

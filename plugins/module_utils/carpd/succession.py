@@ -16,9 +16,9 @@ import signal
 import socket
 import sys
 from collections.abc import Mapping
-from typing import Any, NamedTuple
 
 from .sentry import DISMISSAL
+from .typed import Any, NamedTuple
 
 _VARIABLE = "CARPD_INHERITANCE"
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)

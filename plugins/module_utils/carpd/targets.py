@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address
-from typing import Callable, NamedTuple
+
+from .typed import NamedTuple
 
 SMTP_PORT = 25
 _HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,252}[A-Za-z0-9_])?")

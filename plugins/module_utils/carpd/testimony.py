@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from .packet import Address
+from .typed import NamedTuple
 
 INTERVAL = 1.0  # seconds from one testimony to the next
 LASTS = 3.5  # seconds for which one is believed: three may be lost

@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 from .records import dataclass
 from .standing import demoted_skew
+from .typed import NamedTuple
 
 # The kernel counts a lease in whole seconds and ends it up to half a second late (measured on Linux 6.18: 0.49 s).
 LEASE_LATENESS = 0.5

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Any, NamedTuple
 
 from .checkconfig import Check
 from .options import FAULT
 from .standing import MOST_DEMOTION
 from .testimony import View
+from .typed import Any, NamedTuple
 
 # So much longer than it may take is waited for a result before the checker itself is at fault, in seconds.
 MARGIN = 2.0

@@ -15,7 +15,8 @@ it has not said so yet: it is the master, and lets connections end.
 from __future__ import annotations
 
 from enum import Enum
-from typing import NamedTuple
+
+from .typed import NamedTuple
 
 
 class State(Enum):

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from .digest import Digest
 from .packet import Address, Advertisement, PacketError
+from .typed import NamedTuple
 
 TAG_BITS = 20  # of the counter's 64, the lowest: one forgery in a million, of counters that nobody has heard yet
 _SEQUENCE_MASK = (1 << 64 - TAG_BITS) - 1

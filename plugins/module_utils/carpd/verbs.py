@@ -5,20 +5,18 @@
 
 from __future__ import annotations
 
-import logging
 import time
-from collections.abc import Iterable
-from typing import Any, Callable
+from collections.abc import Callable, Iterable
 
 from .control import ControlError, Items, Later, Request
 from .health import Health
+from .logs import log
 from .news import MAINTENANCE, ORDER, News
 from .orders import Orders
 from .recorder import Recorder
+from .typed import Any
 from .version import VERSION
 from .virtualhost import VirtualHost
-
-_log = logging.getLogger(__name__)
 
 
 class Verbs:
@@ -105,7 +103,7 @@ class Verbs:
 
     def _demote(self, request: Request) -> dict[str, Any]:
         names = self._names(request)
-        _log.info("%s: to be left to other hosts, by order of %s", ", ".join(names), request.who)
+        log.info("%s: to be left to other hosts, by order of %s", ", ".join(names), request.who)
         self._orders.demote(names, request.who)
         self.obey()
         return {"vips": names}
@@ -117,7 +115,7 @@ class Verbs:
                 f"this host is in maintenance, as ordered by {self._orders.maintenance}: end that first, with "
                 "carpctl maintenance off"
             )
-        _log.info("%s: to be master here again, by order of %s", ", ".join(names), request.who)
+        log.info("%s: to be master here again, by order of %s", ", ".join(names), request.who)
         self._orders.promote(names)
         refusals = []
         for host in [host for host in self._hosts() if host.vip.name in names]:
@@ -135,7 +133,7 @@ class Verbs:
         if mode not in ("on", "off", "status"):
             raise ControlError("maintenance is on, off or status")
         if mode != "status":
-            _log.warning("maintenance of this host is %s, by order of %s", mode, request.who)
+            log.warning("maintenance of this host is %s, by order of %s", mode, request.who)
             self._orders.maintain(request.who if mode == "on" else "")
             self.obey()
         return {**self._orders.status(), "vips": [host.vip.name for host in self._hosts()]}

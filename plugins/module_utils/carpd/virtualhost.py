@@ -5,12 +5,10 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Callable, Iterable, Mapping
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Interface
 from threading import Thread
-from typing import Any
 
 from .actions import Action, Advertise, Announce, Ask, Changed, Count, Hold, HoldBack, LetIn, Release, Reset
 from .config import Vip
@@ -18,6 +16,7 @@ from .connections import Connections
 from .forwarding import Forwarding
 from .guard import Guard, Turns
 from .homes import switch_off, virtual_mac_of
+from .logs import log
 from .neighbours import Neighbour
 from .netlink import Link, Requests
 from .news import ALARM, DEMOTION, STATE, News, nobody
@@ -30,9 +29,9 @@ from .speaker import Speaker
 from .tracking import Verdict
 from .transitions import Event, State
 from .trust import AHEAD
+from .typed import Any
 from .wire import Wire
 
-_log = logging.getLogger(__name__)
 _GUARD_PATIENCE = 0.5  # of the lease: a daemon that hangs is found out before the kernel ends it
 _COMPLAINT_INTERVAL = 60.0  # seconds between two log lines about the same kind of bad packet
 _NOBODY = IPv4Address("0.0.0.0")  # the source of an ARP probe (RFC 5227, 2.1.1)
@@ -136,7 +135,8 @@ class VirtualHost:
         self._guarded = False  # the goodbye has the source address in it
         if self.obstacle:
             own = " and ".join(str(source) for source in sources.values())
-            _log.info("%s: %s is ready, advertising from %s", self.vip.name, link.name, own)
+            log.info("%s: %s is ready, advertising from %s", self.vip.name, link.name, own)
+            self._keep_apart(link, made)
         self._link, self._made, self.wires, self._speaker.sources, self.obstacle = link, made, wires, sources, ""
         if self._resumes:
             self.event(Event.RESUME, "the daemon's program was loaded anew")
@@ -148,15 +148,35 @@ class VirtualHost:
         """Take note of what has changed about the interface in use."""
         old, self._link = self._link, link
         if old is not None and old.mac != link.mac and self._made is None and self.state.holds:
-            _log.info("%s: %s has the MAC %s now", self.vip.name, link.name, link.mac.hex(":"))
+            log.info("%s: %s has the MAC %s now", self.vip.name, link.name, link.mac.hex(":"))
             # For the neighbours the addresses are lost: they are to be announced as often as after a takeover.
             self.event(Event.ADDRESS_LOST, f"{link.name} has another MAC")
+
+    def _keep_apart(self, link: Link, made: Link | None) -> None:
+        """Have neither the host's own addresses go with ours nor ours with them."""
+        if made is not None:
+            return
+        try:
+            self._requests.keep_apart(link.ifindex)
+        except OSError as error:
+            self._complain("protect", error.strerror)
+
+    def step_behind(self) -> None:
+        """Let the addresses stand behind the host's own ones of their network."""
+        if self._link is None or self._made is not None:
+            return
+        self._note("step behind:", self.vip.name)
+        addresses = [address for address in self.vip.addresses if isinstance(address, IPv4Interface)]
+        try:
+            self._requests.step_behind(self._link.ifindex, addresses, self.lease)
+        except OSError as error:
+            self._complain("hold", error.strerror)  # and if one is gone now, it will be put back
 
     def detach(self, obstacle: str) -> None:
         """Stop taking part, because of the obstacle."""
         if obstacle == self.obstacle:
             return
-        _log.warning("%s: %s", self.vip.name, obstacle)
+        log.warning("%s: %s", self.vip.name, obstacle)
         self.obstacle, self._resumes = obstacle, False
         self.event(Event.DOWN, obstacle)
         self._link, self._made, self.wires = None, None, {}
@@ -420,7 +440,7 @@ class VirtualHost:
 
     def _act(self, action: Action) -> None:
         if isinstance(action, Changed):
-            _log.info("%s: %s -> %s: %s", self.vip.name, action.old.value, action.new.value, action.reason)
+            log.info("%s: %s -> %s: %s", self.vip.name, action.old.value, action.new.value, action.reason)
             if action.new is State.MASTER and not action.old.advertises:
                 addresses = [address.ip for address in self.vip.addresses]
                 self._rivals.took_over(addresses, self._clock(), patiently=self.vip.virtual_mac)
@@ -518,7 +538,7 @@ class VirtualHost:
         try:
             self._requests.release(self.ifindex or 0, addresses)
         except OSError as error:
-            _log.error("%s: the addresses could not be removed: %s", self.vip.name, error.strerror)
+            log.error("%s: the addresses could not be removed: %s", self.vip.name, error.strerror)
 
     def _announce(self) -> None:
         for address in self.vip.addresses:
@@ -558,9 +578,9 @@ class VirtualHost:
             says = "says to have" if about.conflict else "no longer says to have"
             mac, address = about.mac.hex(":"), about.address
             text = f"another host, with the MAC {mac}, {says} {address}"
-        elif kind.partition(" ")[0] in ("send", "hold", "announce", "ask"):
+        elif kind.partition(" ")[0] in ("send", "hold", "announce", "ask", "protect"):
             text = f"{kind} failed on {self.vip.interface}: {about}"
         else:
             text = f"an advertisement from {about} is not heeded: {_REFUSALS.get(kind, f'bad {kind}')}"
-        _log.warning("%s: %s", self.vip.name, text)
+        log.warning("%s: %s", self.vip.name, text)
         self._tell(News(ALARM, self.vip.name, "", kind, text))

@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Callable
+from collections.abc import Callable
 
 from .control import Conversation, request
+from .typed import Any
 
 Status = dict[str, Any]
 

@@ -16,7 +16,6 @@ import socket
 import struct
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack
-from typing import Union
 
 from .announce import ETH_P_ARP, ETH_P_IP, ETH_P_IPV6, EVERYBODY, ICMPV6, announcements, group_mac
 from .filters import NOTHING, Line, arp_filter, attach, carp_filter, ipv6_filter
@@ -24,6 +23,7 @@ from .neighbours import Neighbour, question, read_arp, read_neighbour_message
 from .netlink import Link
 from .packet import GROUPS, PROTOCOL, Address, Datagram, PacketError
 from .paths import BROADCAST, UNICAST, Copy
+from .typed import Union
 
 Arrival = Union[Datagram, Neighbour, PacketError]
 

@@ -6,8 +6,7 @@
 from __future__ import annotations
 
 import selectors
-from collections.abc import Collection, Iterable
-from typing import Callable
+from collections.abc import Callable, Collection, Iterable
 
 from .netlink import Link
 from .wire import Arrival, Wire

@@ -85,6 +85,10 @@ class EchoSocket:
         # A second of answers, however late this process is woken.
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
 
+    def fileno(self) -> int:
+        """Return the descriptor, by which to wait for replies."""
+        return self.socket.fileno()
+
     def send(self, address: str, purpose: int, run: bytes, number: int) -> bool:
         """Send a request; False if the kernel would not, as when there is no route or no neighbour."""
         try:

@@ -15,7 +15,7 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from agent import emit, listen
 
@@ -48,23 +48,28 @@ def attribute(data: bytes, wanted: int) -> bytes:
     return b""
 
 
-def present(interface: str, address: str) -> tuple[bool, bool]:
-    """Whether the link is up, and whether the address is there, as ip(8) sees it."""
+def present(interface: str, address: str) -> tuple[bool, set[int]]:
+    """Whether the link is up, and with which prefix lengths the address is there, as ip(8) sees it."""
     shown = subprocess.run(
         ["ip", "-json", "address", "show", "dev", interface], check=True, capture_output=True, text=True
     )
     found = json.loads(shown.stdout)[0]
-    return "LOWER_UP" in found["flags"], any(entry.get("local") == address for entry in found["addr_info"])
+    lengths = {entry["prefixlen"] for entry in found["addr_info"] if entry.get("local") == address}
+    return "LOWER_UP" in found["flags"], lengths
 
 
 class Watch:
-    """Keeps the last known state and reports only what differs: a renewed lease is no news."""
+    """Keeps the last known state and reports only what differs: a renewed lease is no news.
 
-    def __init__(self, index: int, address: str) -> None:
+    To the kernel, one address with two prefix lengths is two, of which one is enough to answer.
+    """
+
+    def __init__(self, index: int, address: str, lengths: Iterable[int] = ()) -> None:
         self._index = index
         # An IPv6 address has no IFA_LOCAL of its own.
         family, self._attribute = (socket.AF_INET6, IFA_ADDRESS) if ":" in address else (socket.AF_INET, IFA_LOCAL)
         self._address = socket.inet_pton(family, address)
+        self._lengths = set(lengths)
         self.link: bool | None = None
         self.held: bool | None = None
 
@@ -75,9 +80,10 @@ class Watch:
             if index == self._index:
                 self.see(at, link=bool(flags & IFF_RUNNING))
         elif kind in (RTM_NEWADDR, RTM_DELADDR):
-            (index,) = struct.unpack_from("=4xI", body)
+            length, index = struct.unpack_from("=xB2xI", body)
             if index == self._index and attribute(body[8:], self._attribute) == self._address:
-                self.see(at, held=kind == RTM_NEWADDR)
+                (self._lengths.add if kind == RTM_NEWADDR else self._lengths.discard)(length)
+                self.see(at, held=bool(self._lengths))
 
     def see(self, at: float, link: bool | None = None, held: bool | None = None) -> None:
         """Report a change."""
@@ -92,12 +98,12 @@ class Watch:
 def main(interface: str, address: str) -> None:
     """Watch until the driver is gone."""
     listen(stop=lambda: None, gone=lambda: os._exit(0))
-    watch = Watch(socket.if_nametoindex(interface), address)
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as kernel:
         # Subscribed before the first look, so that no change falls between the two.
         kernel.bind((0, RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR))
-        link, held = present(interface, address)
-        watch.see(time.monotonic(), link, held)
+        link, lengths = present(interface, address)
+        watch = Watch(socket.if_nametoindex(interface), address, lengths)
+        watch.see(time.monotonic(), link, bool(lengths))
         while True:
             data = kernel.recv(65536)
             at = time.monotonic()

@@ -128,6 +128,18 @@ def test_nothing_has_to_be_compiled_at_start(place: Place) -> None:
     assert not any("code object from" in line and line.endswith(".py'") for line in ours)
 
 
+def test_the_daemon_carries_no_docstrings_along(place: Place) -> None:
+    place.daemon()
+    code = "import carpd.machine as it; print(it.__doc__, it.Machine.__doc__, it.Machine.due.__doc__)"
+    done = subprocess.run(
+        [sys.executable, "-ISB", "-c", f"import sys; sys.path.insert(0, {str(place.library)!r}); {code}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == ["None"] * 3
+
+
 @pytest.mark.parametrize(
     "spoil",
     [

@@ -31,6 +31,9 @@ class FakeSockets:
         self.socket, self._far = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.setblocking(False)
 
+    def fileno(self) -> int:
+        return self.socket.fileno()
+
     def send(self, _address: str, purpose: int, run: bytes, number: int) -> bool:
         if purpose != drill_probe_echo().PROBE or number % 10:
             self._far.send(bytes([purpose]) + number.to_bytes(8, "big") + run)

@@ -161,3 +161,18 @@ def test_the_filter_takes_what_ansible_gives(facts: Any) -> None:
         for name in SOURCES:
             hostvars[name]["carp_segment"] = skipped
         assert unready(list(SOURCES), hostvars, hosts=list(SOURCES)) == {"problems": [], "warnings": []}
+
+
+@pytest.mark.parametrize(
+    ("why", "known_at_any_time"),
+    [("Operation not permitted", True), ("No buffer space available", False)],
+)
+def test_what_a_firewall_let_not_out_needs_nobody_who_listened(
+    hosts: dict[str, Host], why: str, known_at_any_time: bool
+) -> None:
+    mute = {"vip": {"peers": ["172.17.0.76"]}, "failures": {"unicast": why}}
+    unheard = {"vip": {"peers": ["172.17.0.75"]}, "trials": {"multicast": [], "broadcast": [], "unicast": []}}
+    found = pair(hosts, mute, unheard, at_once=False)
+    lost = "advertisements by unicast from server1 do not reach server2"
+    assert any(lost in text for text in found.problems) is known_at_any_time
+    assert any(lost in text for text in found.warnings) is not known_at_any_time

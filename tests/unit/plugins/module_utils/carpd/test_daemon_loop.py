@@ -33,6 +33,7 @@ from ansible_collections.failover.carp.plugins.module_utils.carpd.control import
 )
 from ansible_collections.failover.carp.plugins.module_utils.carpd.daemon import Daemon
 from ansible_collections.failover.carp.plugins.module_utils.carpd.digest import Digest
+from ansible_collections.failover.carp.plugins.module_utils.carpd.interfaces import PATIENCE
 from ansible_collections.failover.carp.plugins.module_utils.carpd.neighbours import Neighbour
 from ansible_collections.failover.carp.plugins.module_utils.carpd.netlink import (
     AddressGone,
@@ -140,6 +141,12 @@ class Requests:
 
     def release(self, index: int, addresses: Iterable[Any]) -> None:
         self._world.done.append(("release", index, *addresses))
+
+    def keep_apart(self, _index: int) -> None:
+        """That it is asked for is the virtual hosts' own business."""
+
+    def step_behind(self, index: int, addresses: Iterable[Any], _lease: int) -> None:
+        self._world.done.append(("step behind", index, *addresses))
 
     def close(self) -> None:
         self._world.done.append(("requests closed",))
@@ -269,8 +276,7 @@ class Scripted(selectors.SelectSelector):
 def world_(
     tmp_path: Path, socket_dir: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> Iterator[World]:
-    root = logging.getLogger()
-    level = root.level
+    caplog.set_level(logging.DEBUG)
     world = World(tmp_path / "carpd.conf")
     world.config.write_text(SMTP)
     world.watch, world.guard = Watch(), Guard()
@@ -279,14 +285,13 @@ def world_(
     monkeypatch.setattr(daemon_module, "time", clock)
     monkeypatch.setattr(daemon_module, "gc", SimpleNamespace(collect=lambda: None, freeze=lambda: None))
     monkeypatch.setattr(daemon_module, "Requests", lambda: Requests(world))
-    monkeypatch.setattr(daemon_module, "Watch", lambda: world.watch)
+    monkeypatch.setattr(daemon_module, "Watch", lambda ours: world.watch)
     monkeypatch.setattr(daemon_module, "_signal_socket", lambda: world.signalled)
     monkeypatch.setattr(reading_module, "Background", AtOnce)
     monkeypatch.setattr(wires_module, "Wire", lambda *arguments: Wire(world, *arguments))
     world.socket = str(socket_dir / "control.sock")
     world.state = str(tmp_path / "state")
     yield world
-    root.setLevel(level)
     for one in (world.watch, world.guard, world.signals, world.signalled, *world.wires):
         one.close()
 
@@ -519,6 +524,100 @@ class TestInterfaces:
         play(tell)
 
 
+class TestOwnAddress:
+    GONE = AddressGone(3, OWN.address)
+
+    def test_goes_for_a_moment(self, world: World, play: Play) -> None:
+        def tell() -> Story:
+            yield from until_master(world)
+            yield PASS_TIME  # the next advertisement is due in less than the time that is granted
+            world.take()
+            gone = world.now
+            world.happen(self.GONE)
+            yield
+            yield
+            while "send 1:1/0" not in (done := world.take()):
+                yield PASS_TIME
+            assert done[-1] == "hold 3 172.17.0.74/20"
+            assert world.now < gone + PATIENCE[4]
+            world.happen(OWN)
+            yield
+            yield
+            while world.now < gone + PATIENCE[4]:
+                yield PASS_TIME
+            yield
+            assert world.states() == {"smtp": "MASTER"}
+            assert world.ask("status")[0]["transitions"] == 2
+
+        play(tell)
+
+    def test_goes_for_good(self, world: World, play: Play) -> None:
+        def tell() -> Story:
+            yield from until_master(world)
+            world.take()
+            gone = world.now
+            world.happen(self.GONE)
+            yield
+            yield
+            while world.states() == {"smtp": "MASTER"}:
+                yield PASS_TIME
+            assert world.now == gone + PATIENCE[4]
+            assert world.take()[-2:] == ["send 1:255/255", "release 3 172.17.0.74/20"]
+            (one,) = world.ask("status")
+            assert one["reason"] == "eth1 has no IPv4 address of its own"
+
+        play(tell)
+
+    def test_goes_with_the_virtual_one(self, world: World, play: Play) -> None:
+        """Which is put back behind it, and not in between: whoever empties the interface comes to an end."""
+
+        def tell() -> Story:
+            yield from until_master(world)
+            yield PASS_TIME
+            world.happen(AddressThere(3, VIRTUAL, True, True))
+            yield
+            yield
+            world.take()
+            world.happen(AddressGone(3, VIRTUAL), self.GONE)
+            yield
+            yield
+            assert not any(each.startswith(("add", "hold")) for each in world.take())
+            world.happen(OWN)
+            yield
+            yield
+            assert "hold 3 172.17.0.74/20" in world.take()
+            assert world.states() == {"smtp": "MASTER"}
+
+        play(tell)
+
+    def test_comes_back_behind_the_virtual_one(self, world: World, play: Play) -> None:
+        def tell() -> Story:
+            yield from until_master(world)
+            world.happen(AddressThere(3, VIRTUAL, True, True), self.GONE, AddressThere(3, VIRTUAL, True))
+            yield
+            yield
+            world.take()
+            world.happen(OWN._replace(secondary=True))
+            yield
+            yield
+            assert world.take() == ["step behind 3 172.17.0.74/20"]
+
+        play(tell)
+
+    def test_stands_behind_what_somebody_else_holds(self, world: World, play: Play) -> None:
+        """It is not for us to put that right."""
+
+        def tell() -> Story:
+            yield
+            world.happen(AddressThere(3, VIRTUAL, True), OWN._replace(secondary=True))
+            yield
+            yield
+            assert world.states() == {"smtp": "BACKUP"}
+            assert not any("step" in each for each in world.take())
+
+        play(tell)
+
+
 class TestAddresses:
     def test_what_a_dead_daemon_left_is_removed_first(
         self, world: World, play: Play, caplog: pytest.LogCaptureFixture
@@ -556,17 +655,6 @@ class TestAddresses:
             done = world.take()
             assert done.index("hold 3 172.17.0.74/20") < done.index("announce 172.17.0.74")
             assert world.states() == {"smtp": "MASTER"}
-
-        play(tell)
-
-    def test_the_own_one_goes(self, world: World, play: Play) -> None:
-        def tell() -> Story:
-            yield from until_master(world)
-            world.happen(AddressGone(3, OWN.address))
-            yield
-            yield
-            assert world.states() == {"smtp": "INIT"}
-            assert world.ask("status")[0]["reason"] == "eth1 has no IPv4 address of its own"
 
         play(tell)
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import struct
 from ipaddress import IPv4Address, IPv6Address
 
 import pytest
@@ -30,8 +31,8 @@ def accepted(program: list[filters.Line], kind: int, packet: bytes) -> int:
     while True:
         code, if_true, if_false, value = program[at]
         at += 1
-        if code in (0x30, 0x20):  # load a byte or a word: of the packet's properties, or of the packet
-            size = 1 if code == 0x30 else 4
+        if code in (0x30, 0x28, 0x20):  # load one, two or four bytes: of the packet's properties, or of the packet
+            size = {0x30: 1, 0x28: 2, 0x20: 4}[code]
             if value >= 0xFFFFF000:
                 assert value == 0xFFFFF000 + 4, "its type is all that is asked"
                 accumulator = kind
@@ -108,3 +109,12 @@ def test_neighbour_messages(kind: int) -> None:
     udp[6], udp[40] = 17, 136
     assert accepted(program, kind, bytes(udp)) == 0
     assert accepted(program, kind, announcements(wanted, MAC)[0].payload[:63]) == 0
+
+
+@given(st.integers(0, 0xFFFF), st.integers(0, 0xFFFFFFFF))
+def test_echoes_of_our_own_requests(kind: int, port: int) -> None:
+    """A notice of the kernel begins with its length, its kind, flags, and the number and the port of the request."""
+    program = filters.echo_filter(port=4711, kind=20)
+    for told, asker in ((kind, port), (20, port), (kind, 4711), (20, 4711)):
+        notice = struct.pack("=IHHII", 80, told, 0, 7, asker) + bytes(64)
+        assert (accepted(program, 0, notice) == 0) is ((told, asker) == (20, 4711))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import time
 from ipaddress import IPv4Interface
 from typing import Any
 
@@ -63,7 +64,7 @@ def requests_(monkeypatch: pytest.MonkeyPatch) -> Requests:
 
 @pytest.fixture(name="interfaces")
 def interfaces_() -> Interfaces:
-    interfaces = Interfaces()
+    interfaces = Interfaces(time.monotonic)
     interfaces.note(ETH1)
     return interfaces
 

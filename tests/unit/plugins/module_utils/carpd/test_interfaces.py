@@ -5,13 +5,15 @@
 
 from __future__ import annotations
 
+import logging
+import math
 import re
 from ipaddress import IPv4Address, IPv4Interface, IPv6Interface, ip_address, ip_interface
 from typing import Any
 
 import pytest
 from ansible_collections.failover.carp.plugins.module_utils.carpd.config import Vip
-from ansible_collections.failover.carp.plugins.module_utils.carpd.interfaces import Interfaces, Obstacle
+from ansible_collections.failover.carp.plugins.module_utils.carpd.interfaces import PATIENCE, Interfaces, Obstacle
 from ansible_collections.failover.carp.plugins.module_utils.carpd.netlink import (
     AddressGone,
     AddressThere,
@@ -37,18 +39,31 @@ def there(address: Any, index: int = 3, leased: bool = False) -> AddressThere:
     return AddressThere(index, ip_interface(address), leased)
 
 
-def picture(*notices: Any) -> Interfaces:
-    interfaces = Interfaces()
+class Clock:
+    """Stands still until it is set."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def picture(*notices: Any, clock: Clock | None = None) -> Interfaces:
+    interfaces = Interfaces(clock or Clock())
     for notice in notices:
         interfaces.note(notice)
     return interfaces
 
 
-def source(interfaces: Interfaces, one: Vip, virtual: set[IPv4Address] | None = None, holds: bool = False) -> str:
+def source(
+    interfaces: Interfaces, one: Vip, virtual: set[IPv4Address] | None = None, holds: bool = False, used: str = ""
+) -> str:
     """Return the addresses that the virtual host's advertisements come from, or what is in its way."""
     every = {address.ip for address in one.addresses} if virtual is None else virtual
+    so_far = {each.version: each for each in map(ip_address, used.split())}
     try:
-        link, sources = interfaces.usable(one, every, holds)
+        link, sources = interfaces.usable(one, every, holds, so_far)
     except Obstacle as obstacle:
         return str(obstacle)
     assert link.name == one.interface
@@ -210,6 +225,109 @@ class TestObstacles:
 
     def test_what_it_holds_itself_is_none(self) -> None:
         assert source(picture(ETH1, there(OWN), there(VIRTUAL)), vip(), holds=True) == "172.17.0.75"
+
+
+class TestPatience:
+    """An address that advertisements come from goes, and may be back in a moment."""
+
+    OWN_6 = "fe80::75"
+
+    def test_it_is_waited_for(self, caplog: pytest.LogCaptureFixture) -> None:
+        clock = Clock()
+        interfaces = picture(ETH1, there(OWN), AddressGone(3, OWN), clock=clock)
+        assert source(interfaces, vip(), used="172.17.0.75") == "172.17.0.75"
+        assert interfaces.next_timer() == clock.now + PATIENCE[4]
+        clock.now += 0.9 * PATIENCE[4]
+        assert source(interfaces, vip(), used="172.17.0.75") == "172.17.0.75"
+        clock.now = interfaces.next_timer()
+        assert source(interfaces, vip(), used="172.17.0.75") == "eth1 has no IPv4 address of its own"
+        interfaces.forget()
+        assert interfaces.next_timer() == math.inf
+        assert caplog.messages == ["eth1 has lost 172.17.0.75, which may be back within 1 s"]
+
+    def test_it_comes_back(self, caplog: pytest.LogCaptureFixture) -> None:
+        caplog.set_level(logging.INFO)
+        clock = Clock()
+        interfaces = picture(ETH1, there(OWN), AddressGone(3, OWN), clock=clock)
+        source(interfaces, vip(), used="172.17.0.75")
+        clock.now += 0.016
+        interfaces.note(there(OWN))
+        assert source(interfaces, vip(), used="172.17.0.75") == "172.17.0.75"
+        assert interfaces.next_timer() == math.inf
+        assert caplog.messages[-1] == "eth1 has 172.17.0.75 again"
+        clock.now += 100
+        interfaces.note(AddressGone(3, OWN))
+        assert source(interfaces, vip(), used="172.17.0.75") == "172.17.0.75", "each time counts anew"
+
+    def test_with_ipv6_duplicates_are_looked_for_before(self) -> None:
+        clock = Clock()
+        interfaces, one = picture(ETH1, clock=clock), vip(addresses=(VIRTUAL_6,))
+        assert source(interfaces, one, used=self.OWN_6) == self.OWN_6
+        clock.now += 2.0
+        assert source(interfaces, one, used=self.OWN_6) == self.OWN_6
+        clock.now = interfaces.next_timer()
+        assert source(interfaces, one, used=self.OWN_6) == "eth1 has no link-local IPv6 address"
+
+    def test_of_two_families_each_has_its_own_time(self) -> None:
+        clock = Clock()
+        interfaces, one = picture(ETH1, clock=clock), vip(addresses=(VIRTUAL, VIRTUAL_6))
+        both = f"{OWN.ip} {self.OWN_6}"
+        assert source(interfaces, one, used=both) == f"{OWN.ip} and {self.OWN_6}"
+        clock.now = interfaces.next_timer()
+        assert clock.now == 1000.0 + PATIENCE[4]
+        assert source(interfaces, one, used=both) == "eth1 has no IPv4 address of its own"
+
+    def test_no_other_one_takes_its_place_meanwhile(self) -> None:
+        """Peers may know none but this one."""
+        clock = Clock()
+        interfaces = picture(ETH1, there(OWN), there("172.17.0.76/20"), AddressGone(3, OWN), clock=clock)
+        assert source(interfaces, vip(), used="172.17.0.75") == "172.17.0.75"
+        interfaces.note(there(OWN))
+        assert source(interfaces, vip(), used="172.17.0.75") == "172.17.0.75", "though it comes behind the other now"
+        interfaces.note(AddressGone(3, OWN))
+        assert source(interfaces, vip(), used="172.17.0.75") == "172.17.0.75"
+        clock.now = interfaces.next_timer()
+        assert source(interfaces, vip(), used="172.17.0.75") == "172.17.0.76"
+
+    def test_what_nothing_comes_from_is_not_waited_for(self) -> None:
+        interfaces = picture(ETH1, there(OWN), there("172.17.0.76/20"), AddressGone(3, OWN))
+        assert source(interfaces, vip(), used="172.17.0.76") == "172.17.0.76"
+        assert source(picture(ETH1), vip()) == "eth1 has no IPv4 address of its own", "nor at the start"
+        assert interfaces.next_timer() == math.inf
+
+    def test_an_interface_that_has_gone_is_told_of_at_once(self) -> None:
+        interfaces = picture(ETH1, there(OWN), LinkGone(3))
+        assert source(interfaces, vip(), used="172.17.0.75") == "there is no interface eth1"
+        interfaces = picture(ETH1._replace(running=False))
+        assert source(interfaces, vip(), used="172.17.0.75") == "eth1 is down or has no carrier"
+
+    def test_what_was_not_told_but_looked_up_counts_as_well(self) -> None:
+        interfaces = picture(ETH1, there(OWN))
+        interfaces.load(Listing([ETH1], []))
+        assert source(interfaces, vip(), used="172.17.0.75") == "172.17.0.75"
+
+
+class TestOvertaken:
+    def test_an_own_address_that_came_back_behind_a_virtual_one(self) -> None:
+        interfaces = picture(ETH1, there(VIRTUAL, leased=True), there(OWN)._replace(secondary=True))
+        assert interfaces.overtaken({VIRTUAL.ip}) == {(3, OWN.network)}
+        interfaces.note(there(OWN))
+        assert interfaces.overtaken({VIRTUAL.ip}) == set()
+
+    def test_not_in_the_order_that_all_begins_with(self) -> None:
+        interfaces = picture(ETH1, there(OWN), there(VIRTUAL, leased=True)._replace(secondary=True))
+        assert interfaces.overtaken({VIRTUAL.ip}) == set()
+
+    def test_not_among_virtual_addresses_alone(self) -> None:
+        second = IPv4Interface("172.17.0.73/20")
+        both = there(VIRTUAL, leased=True), there(second, leased=True)._replace(secondary=True)
+        assert picture(ETH1, *both).overtaken({VIRTUAL.ip, second.ip}) == set()
+
+    def test_not_in_another_network_or_on_another_interface(self) -> None:
+        behind = there("192.0.2.1/24")._replace(secondary=True)
+        assert picture(ETH1, there(VIRTUAL, leased=True), behind).overtaken({VIRTUAL.ip}) == set()
+        elsewhere = there(OWN, 4)._replace(secondary=True)
+        assert picture(ETH1, there(VIRTUAL, leased=True), elsewhere).overtaken({VIRTUAL.ip}) == set()
 
 
 class TestNotices:

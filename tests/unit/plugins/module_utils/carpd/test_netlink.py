@@ -23,6 +23,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.failover.carp.plugins.module_utils.carpd import netlink
+from ansible_collections.failover.carp.plugins.module_utils.carpd.filters import echo_filter
 from ansible_collections.failover.carp.plugins.module_utils.carpd.netlink import (
     AddressGone,
     AddressThere,
@@ -101,6 +102,9 @@ class Kernel:
     def fileno(self) -> int:
         return 42
 
+    def getsockname(self) -> tuple[int, int]:
+        return 4711, 0
+
     def close(self) -> None:
         self.closed = True
 
@@ -130,6 +134,16 @@ class TestWatch:
         watch.close()
         assert kernel.closed
 
+    def test_the_filter_is_there_before_anything_is_heard(
+        self, kernel: Kernel, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        attached: list[tuple[Any, int]] = []
+        monkeypatch.setattr(netlink, "attach", lambda _socket, program: attached.append((program, len(kernel.bound))))
+        requests = Requests()
+        Watch(ours=requests)
+        assert attached == [(echo_filter(4711, NEWADDR), 1)]
+        assert len(kernel.bound) == 2
+
     def test_nothing_happened(self, kernel: Kernel) -> None:
         assert notices(kernel) == []
 
@@ -144,7 +158,7 @@ class TestWatch:
             ("became the port of a bridge", []),
             ("left a bridge", []),
             ("address added", [AddressThere(3, IPv4Interface("192.0.2.1/24"), False)]),
-            ("address added for two seconds", [AddressThere(3, IPv4Interface("192.0.2.9/24"), True)]),
+            ("address added for two seconds", [AddressThere(3, IPv4Interface("192.0.2.9/24"), True, True)]),
             ("address removed", [AddressGone(3, IPv4Interface("192.0.2.9/24"))]),
             ("address with a peer added", [AddressThere(1, IPv4Interface("192.0.2.5/32"), False)]),
             ("IPv6 address added", [AddressThere(3, IPv6Interface("fe80::ff:fe00:1/64"), False)]),
@@ -189,6 +203,16 @@ class TestWatch:
         info = attribute(CACHEINFO, struct.pack("=IIII", FOREVER, valid, 5, 5))
         body = address(attribute(LOCAL, VIP.ip.packed), info)
         assert notices(kernel, message(NEWADDR, body)) == [AddressThere(3, VIP, leased)]
+
+    @pytest.mark.parametrize(
+        ("family", "packed", "secondary"), [(2, VIP.ip.packed, True), (10, VIP_6.ip.packed, False)]
+    )
+    def test_one_that_came_behind_another(self, kernel: Kernel, family: int, packed: bytes, secondary: bool) -> None:
+        """By linux/if_addr.h; with IPv6 the flag means a temporary address."""
+        body = bytearray(address(attribute(2, packed), family=family))
+        body[2] = 0x01
+        (there,) = notices(kernel, message(NEWADDR, bytes(body)))
+        assert there.secondary is secondary
 
     def test_without_a_word_about_it_there_is_no_lease(self, kernel: Kernel) -> None:
         body = address(attribute(LOCAL, VIP.ip.packed))
@@ -586,6 +610,32 @@ class TestMadeInterfaces:
         requests.switch(9, False)
         assert [sent[16:] for sent in kernel.sent] == [self.numbered(9, 1, 1), self.numbered(9, 0, 1)]
         assert switching_off(9)[16:] == kernel.sent[1][16:]
+
+    def test_stepping_behind_leaves_no_moment_without_the_address(self, kernel: Kernel) -> None:
+        kernel.answer = acknowledge()
+        Requests().step_behind(3, [VIP], 2)
+        steps = [(struct.unpack_from("=H", sent, 4)[0], sent[17]) for sent in kernel.sent[1:]]
+        assert steps == [(20, 32), (21, 20), (20, 20), (21, 32)], "added as /32, and so on"
+        # promote_secondaries, by linux/ip.h: else those that stand behind it would go with the address.
+        promoting = attribute(20, struct.pack("=I", 1))
+        assert kernel.sent[0][16:] == self.numbered(3) + attribute(26, attribute(2, attribute(1, promoting)))
+
+    def test_stepping_behind_does_nothing_where_others_could_go_with_it(self, kernel: Kernel) -> None:
+        kernel.answer = acknowledge(errno.EPERM)
+        with pytest.raises(PermissionError):
+            Requests().step_behind(3, [VIP], 2)
+        assert len(kernel.sent) == 1
+
+    def test_stepping_behind_leaves_no_twin(self, kernel: Kernel) -> None:
+        def answer(kind: int, sequence: int) -> list[bytes]:
+            refused = kind == 20 and kernel.sent[-1][17] == 20
+            return acknowledge(errno.EPERM if refused else 0)(kind, sequence)
+
+        kernel.answer = answer
+        with pytest.raises(PermissionError):
+            Requests().step_behind(3, [VIP], 2)
+        assert struct.unpack_from("=H", kernel.sent[-1], 4)[0] == 21
+        assert kernel.sent[-1][17] == 32
 
     def test_what_is_gone_need_neither_be_switched_off_nor_removed(self, kernel: Kernel) -> None:
         kernel.answer = acknowledge(errno.ENODEV)

@@ -74,10 +74,15 @@ def test_the_daemon_does_not_load_what_would_make_it_bigger_than_promised(tmp_pa
     """Each of these takes a quarter of a megabyte or more, most of them much more."""
     config = tmp_path / "carpd.conf"
     config.write_text("[vip smtp]\ninterface = none\nvhid = 1\naddresses = 192.0.2.74/24\npassword = sesame\n")
-    code = "import carpd.daemon, carpd.cli; carpd.daemon.Daemon = None; carpd.cli._run = lambda *_given: 0"
+    code = "import carpd.libc; carpd.libc.call('getpgid', 0)"
+    code += (
+        "; import carpd.daemon, carpd.cli, carpd.logs; carpd.daemon.Daemon = None; carpd.cli._run = lambda *_given: 0"
+    )
     loaded = loaded_by(f"{code}; carpd.cli.main(['run', '--config', {str(config)!r}])")
     assert "carpd.config" in loaded
-    assert not {"inspect", "dataclasses", "argparse", "shutil", "difflib", "gettext", "subprocess"} & loaded
+    too_big = {"typing", "ctypes", "inspect", "dataclasses", "argparse", "shutil", "difflib", "gettext", "subprocess"}
+    too_big |= {"logging", "traceback"}
+    assert not too_big & loaded
 
 
 def test_the_guard_is_forked_from_a_small_process() -> None:

@@ -5,13 +5,12 @@
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
-import sys
 from typing import Any
 
 import pytest
+from ansible_collections.failover.carp.plugins.module_utils.carpd import realtime
 from ansible_collections.failover.carp.plugins.module_utils.carpd.realtime import become_realtime
 
 GUARD = 4711
@@ -34,29 +33,28 @@ class System:
         if isinstance(self.scheduler_error, OSError):
             fail(self.scheduler_error)
 
-    def CDLL(self, name: str | None, use_errno: bool) -> System:
-        assert name is None
-        assert use_errno
-        return self
-
-    def mlockall(self, flags: int) -> int:
-        self.asked.append(("lock", flags))
-        ctypes.set_errno(self.lock_error)
-        return -1 if self.lock_error else 0
+    def call(self, name: str, *numbers: int) -> None:
+        self.asked.append((name, *numbers))
+        if self.lock_error:
+            fail(OSError(self.lock_error, os.strerror(self.lock_error)))
 
 
 @pytest.fixture(name="system")
 def system_(monkeypatch: pytest.MonkeyPatch) -> System:
     system = System()
     monkeypatch.setattr(os, "sched_setscheduler", system.sched_setscheduler)
-    monkeypatch.setattr(ctypes, "CDLL", system.CDLL)
+    monkeypatch.setattr(realtime, "call", system.call)
     return system
 
 
 def test_where_all_is_permitted(system: System) -> None:
     assert become_realtime(50, GUARD) == []
     # MCL_CURRENT, MCL_FUTURE and MCL_ONFAULT of linux/mman.h.
-    assert system.asked == [("scheduler", 0, os.SCHED_FIFO, 50), ("scheduler", GUARD, os.SCHED_FIFO, 50), ("lock", 7)]
+    assert system.asked == [
+        ("scheduler", 0, os.SCHED_FIFO, 50),
+        ("scheduler", GUARD, os.SCHED_FIFO, 50),
+        ("mlockall", 7),
+    ]
 
 
 def test_where_nothing_is_permitted(system: System) -> None:
@@ -77,27 +75,11 @@ def test_one_of_them_is_permitted(system: System) -> None:
     ]
 
 
-@pytest.mark.parametrize("failure", [OSError("no such library"), MemoryError("no executable memory")])
-def test_where_foreign_functions_do_not_work(
-    system: System, monkeypatch: pytest.MonkeyPatch, failure: Exception
-) -> None:
-    def refuse(*_arguments: object, **_more: object) -> None:
-        raise failure
-
-    monkeypatch.setattr(ctypes, "CDLL", refuse)
-    assert become_realtime(50, GUARD) == [f"memory is not locked ({failure}): swapping may delay advertisements"]
-
-
-def test_without_ctypes(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "ctypes", None)
-    (memory,) = become_realtime(50, GUARD)
-    assert memory.startswith("memory is not locked (")
-
-
-def test_a_library_without_that_function(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ctypes, "CDLL", lambda *_arguments, **_more: object())
-    (memory,) = become_realtime(50, GUARD)
-    assert memory.startswith("memory is not locked (")
+def test_where_foreign_functions_do_not_work(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(realtime, "call", lambda *_given: fail(OSError("No module named '_ctypes'")))
+    assert become_realtime(50, GUARD) == [
+        "memory is not locked (No module named '_ctypes'): swapping may delay advertisements"
+    ]
 
 
 def test_each_sentence_is_one_line(system: System) -> None:

@@ -48,6 +48,7 @@ class World:
         self.done: list[tuple[Any, ...]] = []
         self.fails: dict[str, int] = {}
         self.paths: list[str] = []
+        self.promoting: list[int] = []  # interfaces
         self.broken_path = ""
         self.guarded: Link | None = None
         self.connections: Any = None
@@ -91,6 +92,14 @@ class Requests:
 
     def release(self, index: int, addresses: Iterable[Any]) -> None:
         self._world.do("release", index, [str(address) for address in addresses])
+
+    def keep_apart(self, index: int) -> None:
+        self._world.promoting.append(index)
+        if "keep apart" in self._world.fails:
+            raise OSError(self._world.fails["keep apart"], "it does not work")
+
+    def step_behind(self, index: int, addresses: Iterable[Any], lease: int) -> None:
+        self._world.do("step behind", index, [str(address) for address in addresses], lease)
 
 
 class Guard:
@@ -319,6 +328,44 @@ class TestVirtualMac:
             host.due()
         assert names.index("wait") < names.index("switch"), "on comes after off"
         assert world.details("announce4")[-1] == ("172.17.0.73", "carp3-1")
+
+
+class TestBesideOwnAddresses:
+    def test_neither_go_with_the_other(self, world: World) -> None:
+        host = make(world)
+        attach(world, host)
+        assert world.promoting == [3]
+        world.promoting.clear()
+        made = make(world, vip(virtual_mac=True))
+        made.attach(ETH1, {4: Wire(world, 4)}, {4: OWN}, TestVirtualMac.MADE)
+        assert world.promoting == [], "there they are among themselves"
+
+    def test_a_refusal_stops_nothing(self, world: World, caplog: pytest.LogCaptureFixture) -> None:
+        world.fails["keep apart"] = errno.EPERM
+        host = make(world)
+        attach(world, host)
+        assert "smtp: protect failed on eth1: it does not work" in caplog.messages
+        assert host.state is State.BACKUP
+
+    def test_stepping_behind(self, world: World) -> None:
+        host = master(world, vip(*DUAL))
+        host.step_behind()
+        assert world.done == [("step behind", 3, ["172.17.0.74/20"], 2)], "IPv6 addresses have no such order"
+
+    def test_a_refused_step_is_told_and_no_more(self, world: World, caplog: pytest.LogCaptureFixture) -> None:
+        host = master(world)
+        world.fails["step behind"] = errno.EPERM
+        host.step_behind()
+        assert "smtp: hold failed on eth1: it does not work" in caplog.messages
+        assert host.state is State.MASTER
+
+    def test_no_step_on_an_interface_of_its_own_or_on_none(self, world: World) -> None:
+        host = make(world)
+        host.step_behind()
+        host = make(world, vip(virtual_mac=True))
+        host.attach(ETH1, {4: Wire(world, 4)}, {4: OWN}, TestVirtualMac.MADE)
+        host.step_behind()
+        assert world.done == []
 
 
 class TestAnotherMac:

@@ -6,15 +6,24 @@
 from __future__ import annotations
 
 import array
+import select
 import smtplib
 import socket
 import struct
+import types
 from typing import Any
 
 import pytest
-from ansible_collections.failover.carp.plugins.module_utils.rehearsal import arrivals, echo, faults, service, watching
+from ansible_collections.failover.carp.plugins.module_utils.rehearsal import (
+    arrivals,
+    echo,
+    faults,
+    probing,
+    service,
+    watching,
+)
 from ansible_collections.failover.carp.plugins.module_utils.rehearsal.leave import Leave
-from ansible_collections.failover.carp.plugins.module_utils.rehearsal.probing import lost
+from ansible_collections.failover.carp.plugins.module_utils.rehearsal.probing import Prober, lost
 
 RUN = bytes(range(8))
 
@@ -43,6 +52,50 @@ def test_runs_of_lost_probes() -> None:
         {"start": 1.5, "end": 1.5, "count": 1},
     ]
     assert lost(sent, bytearray([1] * 6)) == []
+
+
+class DeafSocket:
+    """What an echo socket is to a prober, of which nobody hears anything."""
+
+    def __init__(self, family: socket.AddressFamily) -> None:
+        self.ends = socket.socketpair()
+        self.sent = 0
+
+    def fileno(self) -> int:
+        return self.ends[0].fileno()
+
+    def send(self, address: str, purpose: int, run: bytes, number: int) -> bool:
+        self.sent += 1
+        return True
+
+    def close(self) -> None:
+        for end in self.ends:
+            end.close()
+
+
+def test_a_prober_sleeps_between_its_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(echo, "EchoSocket", DeafSocket)
+    monkeypatch.setattr(probing, "_PATIENCE", 0.0)
+    waits: list[float] = []
+
+    def wait(readers: list[Any], writers: list[Any], others: list[Any], seconds: float) -> Any:
+        waits.append(seconds)
+        return select.select(readers, writers, others, seconds)
+
+    monkeypatch.setattr(probing, "select", types.SimpleNamespace(select=wait))
+
+    class UntilHundred:
+        def __bool__(self) -> bool:
+            return len(prober.sent) < 100
+
+    prober = Prober("192.0.2.74", 1000.0, RUN, {})
+    try:
+        prober.run(UntilHundred())
+    finally:
+        prober.close()
+    # One wait for each, and a few that ended early or were there for the end; not thousands that do not wait.
+    assert 50 < len(waits) < 300
+    assert max(waits) <= 0.001
 
 
 def test_leave_ends_with_its_file_and_with_its_time(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
