@@ -98,6 +98,12 @@ class Faults:
         """Return the mistakes in a configuration because of which hosts do not understand each other."""
         return [self._other_password, self._other_vhid]
 
+    def of_clients(self) -> list[Fault]:
+        """Return what matters to hosts that drain: more reasons to leave, and a kernel that does not help."""
+        leaving = [self._stop, self._step_down, self._retire, self._fault, self._demote]
+        meanwhile = [self._delete, self._slow_netlink, self._busy_kernel, self._old_kernel, self._drain_anew]
+        return [*leaving * 2, *meanwhile]
+
     def of_peers(self) -> list[Fault]:
         """Return what befalls the peers, as often as what befalls us."""
         faults: list[Fault] = []
@@ -123,6 +129,8 @@ class Faults:
             host.sending_works = True
             host.refuses = False
             host.netlink_delay = 0.0
+            host.clients.hang(False)
+            host.clients.fail(False)
             host.resume()
             host.set_carrier(True)
             host.thaw()
@@ -373,6 +381,26 @@ class Faults:
         host = self._some()
         self._begin(f"carpctl promote on {host.name}")
         host.promote()
+
+    def _busy_kernel(self) -> None:
+        """Let the kernel take its time to look at connections, or to load a module."""
+        host = self._some()
+        self._begin(f"the kernel of {host.name} does not answer about connections")
+        host.clients.hang(True)
+        self._end(self._short(), False, lambda: host.clients.hang(False))
+
+    def _old_kernel(self) -> None:
+        """Let the kernel refuse to hold connections back, to count them and to reset them."""
+        host = self._some()
+        self._begin(f"the kernel of {host.name} can do nothing about connections")
+        host.clients.fail(True)
+        self._end(self._short(), False, lambda: host.clients.fail(False))
+
+    def _drain_anew(self) -> None:
+        host = self._some()
+        seconds = self._draw.choice([0.0, 0.3, 2.0]) * self._pace
+        self._begin(f"{host.name} reloads another drain")
+        host.reconfigure(drain=seconds, reset_sessions=not host.vip.reset_sessions)
 
     def _attack(self) -> None:
         duration, pause = self._short(), self._draw.choice([0.05, 0.2, 1.0])

@@ -4,8 +4,8 @@
 """A virtual host computer of ours: the real speaker, with a shell, a guard and a kernel that are modelled.
 
 The shell does what daemon.py and virtualhost.py do: packets before timers, actions in their order, and waiting while
-the kernel changes an address. The kernel keeps addresses on a lease and removes them up to half a second late, whatever
-becomes of the daemon.
+the kernel changes an address. What it does about connections is in clients.py. The kernel keeps addresses on a lease
+and removes them up to half a second late, whatever becomes of the daemon.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from carpd.speaker import Speaker
 from carpd.tracking import Verdict
 from carpd.transitions import Event, State
 from carpd.trust import AHEAD, first_step
+from clients import ABOUT_CLIENTS, Clients
 from computer import Computer
 from guard import Guard
 from segment import Segment
@@ -91,6 +92,10 @@ class Host(Computer):
         # What its daemon has been told so far: a frozen one has not heard of the latest yet.
         self.verdict = Verdict()
         self.told_demotion = 0
+        self.clients = Clients(self)
+        self._clients_first: int | None = None  # what it goes on telling until its clients know that it is sicker
+        self._drained_at = -math.inf
+        self._clients_knew = False  # while it drains: that they do
         self.slow_at = 0.0  # when it last waited for the kernel
         self.retired = self.promoted = self.stepped_down = False
         self.unsettled_at = 0.0  # by its own clock: when it was put back last
@@ -123,8 +128,16 @@ class Host(Computer):
 
     @property
     def known_demotion(self) -> int:
-        """By how much the daemon is demoted, as far as it has been told: by its checks and by order."""
-        return min(255, self.verdict.demotion + (RETIRED if self.retired else 0))
+        """By how much the daemon is demoted, as far as it has been told: by its checks and by order.
+
+        An order to leave counts when it has drained; and of its checks, if it resets connections, their clients shall
+        know first.
+        """
+        drains = self.drains
+        if drains and self._clients_first is not None:
+            return self._clients_first
+        ordered = self.retired and not (drains and self.stepped_down)
+        return min(255, self.verdict.demotion + (RETIRED if ordered else 0))
 
     @property
     def faulty_since(self) -> float | None:
@@ -145,8 +158,13 @@ class Host(Computer):
 
     @property
     def is_master(self) -> bool:
-        """Whether the daemon thinks to be master."""
-        return self.speaker is not None and self.speaker.machine.state is State.MASTER
+        """Whether the daemon thinks to be master, be it one that drains."""
+        return self.speaker is not None and self.speaker.machine.state.advertises
+
+    @property
+    def drains(self) -> bool:
+        """Whether the daemon lets connections end before it leaves."""
+        return self.speaker is not None and self.speaker.machine.state is State.DRAINING
 
     @property
     def busy(self) -> bool:
@@ -156,6 +174,16 @@ class Host(Computer):
     def clock(self) -> float:
         """Return the host's monotonic time."""
         return self.world.now + self._epoch if self._stopped_clock is None else self._stopped_clock
+
+    @property
+    def drained_at(self) -> float:
+        """When it last drained."""
+        return self.world.now if self.drains else self._drained_at
+
+    @property
+    def hides_demotion(self) -> bool:
+        """Whether it drains, and has not told that it is sicker, since its clients shall know first."""
+        return self.drains and self._clients_first is not None
 
     # What can befall it
 
@@ -198,7 +226,7 @@ class Host(Computer):
         if not self.running or self.busy or self._todo or speaker is None or guard is None:
             return False
         machine = speaker.machine
-        if machine.state.leaves or machine.state is State.ENDED:
+        if machine.state.leaves or machine.state is State.ENDED or self.drains or self.clients.busy:
             return False
         self.world.note(self.name, "its program is loaded anew")
         seconds = STAND_IN * machine.timing.lease
@@ -219,7 +247,7 @@ class Host(Computer):
         self.restarts += 1
         restarts = self.restarts
         load_time = self.world.random.choice([0.15, 0.3, 0.3, 0.5, 2.5]) * self.world.random.uniform(0.8, 1.2)
-        self._later(load_time, lambda: self._resume(guard, legacy) if restarts == self.restarts else None)
+        self.later(load_time, lambda: self._resume(guard, legacy) if restarts == self.restarts else None)
         return True
 
     def _resume(self, guard: Guard, legacy: dict[str, Any]) -> None:
@@ -280,6 +308,7 @@ class Host(Computer):
                 self._renew_guard()
                 self._inbox.appendleft(self._given_up)
             self._work()
+            self.clients.go_on()
 
     def power_off(self) -> None:
         """Cut the power."""
@@ -289,6 +318,7 @@ class Host(Computer):
         if self._guard is not None:
             self._guard.end()
         self.powered = False
+        self.clients.lose_power()
         self._drop()
 
     def suspend(self, clock_stops: bool) -> None:
@@ -310,6 +340,7 @@ class Host(Computer):
             for happen in postponed:
                 happen()
             self._work()
+            self.clients.go_on()
 
     def set_carrier(self, carrier: bool) -> None:
         """Pull or plug the cable."""
@@ -357,7 +388,7 @@ class Host(Computer):
             if reason:
                 self.watcher.told(self, Event.STEP_DOWN)
 
-        self._tell(take)
+        self.tell_speaker(take)
 
     def promote(self) -> None:
         """Let the operator promote it: it takes over from any worse master."""
@@ -367,7 +398,7 @@ class Host(Computer):
             self._change_rank(speaker, lambda: speaker.machine.promote(self.clock()))
             self.promoted = speaker.machine.claiming
 
-        self._tell(take)
+        self.tell_speaker(take)
 
     def reconfigure(self, **changes: Any) -> None:
         """Change timing or policy in the running daemon."""
@@ -378,7 +409,7 @@ class Host(Computer):
             self._guarded = False
             speaker.reconfigure(vip, self.clock())
 
-        self._tell(take)
+        self.tell_speaker(take)
 
     def become(self, **changes: Any) -> None:
         """Give it another identity; the daemon must have ended, as a changed virtual host does."""
@@ -387,7 +418,7 @@ class Host(Computer):
 
     def tell(self, event: Event) -> None:
         """Bring an event to the daemon, as soon as it can take it."""
-        self._tell(lambda speaker: self._event(speaker, event, event.value))
+        self.tell_speaker(lambda speaker: self._event(speaker, event, event.value))
 
     def receive(self, datagram: Datagram) -> None:
         """Take in a packet."""
@@ -423,22 +454,36 @@ class Host(Computer):
             self.unsettled_at = self.clock()
         self.watcher.demoted(self)
 
+    def clients_know(self) -> None:
+        """Take note that the daemon has learnt that none of its connections is left."""
+        if self.drains:
+            self._clients_first, self._clients_knew = None, True
+            self.watcher.demoted(self)
+
     def _hear_verdict(self, verdict: Verdict) -> None:
         def take(speaker: Speaker) -> None:
+            told = self.known_demotion
             old, self.verdict = self.verdict, verdict
             if old == verdict:
                 return
-            self._change_rank(speaker, lambda: speaker.machine.demote(verdict.demotion, verdict.doubts, self.clock()))
+
+            def judge() -> None:
+                speaker.machine.demote(verdict.demotion, verdict.doubts, self.clock())
+                sicker = verdict.demotion > old.demotion and speaker.vip.reset_sessions and self.drains
+                if sicker and self._clients_first is None and not self._clients_knew:
+                    self._clients_first = told
+
+            self._change_rank(speaker, judge)
             if old.fault != verdict.fault:
                 self._event(speaker, Event.FAULT if verdict.fault else Event.HEALED, verdict.fault or "good again")
 
-        self._tell(take)
+        self.tell_speaker(take)
 
     def _tell_up(self) -> None:
         self._guarded = False  # the goodbye has the source address in it
         self.tell(Event.UP)
 
-    def _tell(self, message: Callable[[Speaker], None]) -> None:
+    def tell_speaker(self, message: Callable[[Speaker], None]) -> None:
         if self.speaker is not None:
             self._inbox.append(message)
             self._work()
@@ -447,6 +492,8 @@ class Host(Computer):
         if event in (Event.UP, Event.RESUME, Event.HEALED):
             self.unsettled_at = self.clock()
         self.stepped_down |= event is Event.STEP_DOWN
+        if event is Event.STOP and self.asked_to_end_at is None:
+            self.asked_to_end_at = self.world.now
         speaker.machine.event(event, self.clock(), reason)
         self.watcher.told(self, event)
 
@@ -463,6 +510,7 @@ class Host(Computer):
             if self._todo:
                 self._act(self.speaker, self._todo.popleft())
             elif machine.state is State.ENDED:
+                self.clients.close()
                 self._end()
                 if self._guard is not None:
                     self._guard.end()
@@ -492,6 +540,10 @@ class Host(Computer):
             self.world.note(self.name, f"{action.old.value} -> {action.new.value}: {action.reason}")
             if action.new is State.MASTER:
                 self.promoted = self.stepped_down = False
+            if action.old is State.DRAINING:
+                self.unsettled_at, self._drained_at = self.clock(), self.world.now
+                self._clients_first, self._clients_knew = None, False
+                self.watcher.demoted(self)
             self.watcher.changed(self, action)
         elif isinstance(action, Advertise):
             packets = speaker.packets(action.advbase, action.advskew, action.demotion).values()
@@ -507,6 +559,8 @@ class Host(Computer):
             self.watcher.announced(self)
         elif isinstance(action, Ask):
             self.segment.ask(self, self._answered)
+        elif isinstance(action, ABOUT_CLIENTS):
+            self.clients.act(action)
 
     def _answered(self, sources: Collection[Address]) -> None:
         """Hear that the computer with these addresses of its own has the virtual one."""
@@ -515,7 +569,7 @@ class Host(Computer):
             master = speaker.machine.master
             speaker.machine.answered(master is not None and master.source in sources, self.clock())
 
-        self._tell(take)
+        self.tell_speaker(take)
 
     def _send(self, packet: bytes) -> bool:
         """Send a packet by all its paths."""
@@ -552,7 +606,7 @@ class Host(Computer):
         """Let the kernel do it, now or after a while; the daemon waits."""
         self._change = change
         if self.netlink_delay:
-            self._later(self.world.random.uniform(0, self.netlink_delay), lambda: self._go_on(change))
+            self.later(self.world.random.uniform(0, self.netlink_delay), lambda: self._go_on(change))
         else:
             self._finish_change()
 
@@ -585,13 +639,14 @@ class Host(Computer):
     def _end(self) -> None:
         if self.speaker is not None:
             self.speaker, self.died_at = None, self.world.now
+            self.clients.end()
         elif self.loading:
             self.loading, self.died_at = False, self.world.now
         self.frozen_at = None
         self._todo.clear()
 
     def _renew_guard(self) -> None:
-        self._guard = Guard(self.world.random, self._later, self._give_up, self._send)
+        self._guard = Guard(self.world.random, self.later, self._give_up, self._send)
         self._guarded = False
 
     def _give_up(self, bow_outs: Iterable[bytes]) -> None:
@@ -602,6 +657,6 @@ class Host(Computer):
         for packet in bow_outs:
             self._send(packet)
 
-    def _later(self, delay: float, happen: Callable[[], None]) -> None:
+    def later(self, delay: float, happen: Callable[[], None]) -> None:
         """Run something after so many seconds, or when the computer is resumed."""
         self.world.after(delay, lambda: self._postponed.append(happen) if self.suspended else happen())

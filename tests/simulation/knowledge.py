@@ -38,13 +38,16 @@ class Knowledge:
         self._better: tuple[Address, float, float] | None = None
         self._perhaps_better = self._better  # than it was just then, since its sends failed; which it knows better
         self._penalised_at = _NEVER  # by the host's clock
+        self._demoted = (_NEVER, 0)  # when it was told of another demotion last, and by how much it was before
 
     def listen(self, now: float) -> None:
         """Take note that it is a backup from now on."""
         own = self._host.vip
         lease = max(1, math.floor(own.dead_ratio * own.advbase - LEASE_LATENESS))
         # A master advertises before its lease ends, however bad it is.
-        interval = own.advbase + demoted_skew(own.advskew, self._host.known_demotion) / 256
+        told_at, before = self._demoted  # what it is told after a pause comes after what it notices of the pause
+        demotion = min(before, self._host.known_demotion) if told_at == now else self._host.known_demotion
+        interval = own.advbase + demoted_skew(own.advskew, demotion) / 256
         interval = min(interval, lease - LEASE_MARGIN)
         self.counts_from, self.interval = now, min(interval, self.interval or interval)
         # By what it hears it may find out at first that it was away, and has to be backup.
@@ -57,6 +60,12 @@ class Knowledge:
     def penalise(self) -> None:
         """Take note that it could not be heard as master, since it could not send."""
         self._penalised_at = self._host.clock()
+
+    def demoted(self, before: int, now: float) -> None:
+        """Take note that it has just been told of another demotion, and by how much it was demoted before."""
+        told_at, least = self._demoted
+        self._demoted = now, min(before, least) if told_at == now else before
+        self.forget_haste()
 
     def forget_haste(self) -> None:
         """Take note of something because of which it need not rise as soon as it had to."""

@@ -21,9 +21,10 @@ from typing import Any, Callable, NamedTuple
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parents[2] / "plugins" / "module_utils"))
 
-from carpd import groups, machine, standing, timing, trust
+from carpd import drain, groups, machine, standing, timing, trust
 from carpd import speaker as speakers
-from carpd.actions import Advertise
+from carpd.actions import Advertise, Count, HoldBack, LetIn, Release, Reset
+from carpd.drain import Draining
 from carpd.heard import Heard
 from carpd.machine import Machine
 from carpd.packet import BOW_OUT
@@ -385,6 +386,111 @@ def _unpromoted() -> None:
 @mutant("a retired host comes back")
 def _unretired() -> None:
     setattr(standing, "RETIREMENT_DEMOTION", 0)  # noqa: B010
+
+
+# Of what is done about clients. All of these have "clients" in their names.
+
+
+def _never_asking(*kinds: type) -> Callable[[], None]:
+    def make() -> None:
+        actions = Machine.actions
+
+        def fewer(self: Machine) -> list[Any]:
+            return [one for one in actions(self) if not isinstance(one, kinds)]
+
+        setattr(Machine, "actions", fewer)  # noqa: B010
+
+    return make
+
+
+def _giving(part: float) -> Callable[[], None]:
+    return _replace(speakers, "drain_of", lambda vip: drain.Drain(part * vip.drain, vip.reset_sessions))
+
+
+_D = State.DRAINING
+MUTANTS.update(
+    {
+        "clients not held back": _never_asking(HoldBack),
+        "clients never let in again": _never_asking(LetIn),
+        "clients never counted": _never_asking(Count),
+        "clients never reset": _never_asking(Reset),
+        "clients not waited for": _replace(Machine, "_drains", _constantly(False)),
+        "clients of a sick master not parted with": _replace(Machine, "_part_with_clients", _returning(None)),
+        "clients counted once": _replace(drain, "COUNT_INTERVAL", math.inf),
+        "clients given too much time": _giving(1.5),
+        "clients given too little time": _giving(0.5),
+        "clients waited for though nobody answers": _replace(drain, "ANSWER_TIME", 60.0),
+        "clients waited for though the service is sick": _replace(Draining, "cut_short", _returning(None)),
+        "clients held back though the order is taken back": _replace(Draining, "stay", _returning(False)),
+        "clients let in though another reason to leave is left": _replace(Draining, "stay", _returning(True)),
+        "clients dropped by a master whose drain is over": _becoming(
+            Transition(_B, (Reaction.BOW_OUT, Reaction.YIELD, *_GONE)), _D, Event.STEP_DOWN
+        ),
+        "clients held back and a better host ignored": _ignoring(Event.SUPERIOR, _D),
+        "clients waited for without an address": _ignoring(Event.ADDRESS_LOST, _D),
+    }
+)
+
+
+@mutant("clients let in before the address is gone")
+def _let_in_early() -> None:
+    actions = Machine.actions
+
+    def hasty(self: Machine) -> list[Any]:
+        return sorted(actions(self), key=lambda one: not isinstance(one, LetIn) and isinstance(one, Release))
+
+    setattr(Machine, "actions", hasty)  # noqa: B010
+
+
+@mutant("clients left to a host without the address")
+def _left_behind() -> None:
+    actions = Machine.actions
+
+    def careless(self: Machine) -> list[Any]:
+        done = actions(self)
+        return [
+            one
+            for before, one in zip([None, *done], done)
+            if not (isinstance(one, Reset) and isinstance(before, Release))
+        ]
+
+    setattr(Machine, "actions", careless)  # noqa: B010
+
+
+@mutant("clients reset when the address is gone")
+def _reset_late() -> None:
+    def leave(self: Machine, now: float) -> None:
+        if self._draining.resets(now) and self.drain.resets:
+            self._leave(now)
+        elif self._draining.counts(now):
+            self._actions.append(Count())
+
+    setattr(Machine, "_go_on_draining", leave)  # noqa: B010
+
+
+@mutant("clients learn last that a master is sick")
+def _clients_last() -> None:
+    setattr(Draining, "told", property(lambda self: None, lambda self, told: None))  # noqa: B010
+
+
+@mutant("clients held back by a master that is well again")
+def _held_for_nothing() -> None:
+    stay = Machine._stay
+
+    def stubborn(self: Machine, event: Event, now: float, reason: str) -> None:
+        if event is not Event.STAY:
+            stay(self, event, now, reason)
+
+    setattr(Machine, "_stay", stubborn)  # noqa: B010
+
+
+@mutant("clients let in by a sick master that has to leave")
+def _let_in_at_last() -> None:
+    def leave(self: Draining, event: Event, reason: str) -> None:
+        if not self.is_for(event):
+            self.departures.append(machine.Departure(event, reason))
+
+    setattr(Draining, "leave", leave)  # noqa: B010
 
 
 def _give_up(_number: int, _frame: object) -> None:

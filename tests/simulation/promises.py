@@ -13,6 +13,7 @@ import itertools
 import math
 from collections.abc import Sequence
 
+from broken import EARLY, Broken
 from carpd.actions import Changed
 from carpd.digest import Digest
 from carpd.machine import BOW_OUT_INTERVAL, HOLD_TIME, REFUSAL_TIME
@@ -22,47 +23,15 @@ from carpd.transitions import Event, State
 from computer import Computer
 from host import KERNEL_LATENESS, STAND_IN, Host, Watcher
 from knowledge import Knowledge
+from parting import Parting
 from peer import Peer
 from segment import Segment
 from world import World
-
-PROMISES = {
-    "I1": "never two owners of the address for longer than hosts need to hear each other",
-    "I2": "while a healthy host is connected, some host owns the address",
-    "I3": "no address for longer than a lease after the last advertisement that left, whatever works and what does not",
-    "I4": "after two owners one is left within an interval, and it announces the address anew",
-    "I5": "nobody becomes master without silence for the full time, a goodbye or a worse master that it may follow",
-    "I6": "a master that works advertises on time",
-    "I7": "a counter never repeats",
-    "end": "a daemon that is asked to end does so in time",
-    "health": "whoever must not be master hands over or lets go, and of the rest one of the least demoted is master",
-    "order": "of healthy hosts a preferred one that may preempt is master",
-    "prompt": "a backup that hears a goodbye, or a worse host that it may take over from, is master at once",
-    "restore": "a master that something takes the address from has it again at once",
-    "penalty": "that a backup's advertisements could not be sent is forgiven in time",
-    "truth": "an advertisement says how good a master its sender is, and says it at once when that changes",
-    "trust": "who knows its peers heeds nothing that none of them has said, or that is older than what was heard",
-    "restart": "a daemon whose program is replaced in time is what it was",
-    "announce": "a new master announces the address, again and again",
-    "together": "who cannot serve one address keeps no other that moves with it",
-    "yield": "a master that hears a better host gives way at once, and to no other",
-    "handover": "who leaves keeps the address until another host has it, or for the full time of a handover",
-    "calm": "without faults nothing changes",
-}
 
 LATE = 0.1
 _ANNOUNCEMENTS = 4, 1.5  # so many in so many seconds after a takeover, at least
 RECENT = 6.0  # faults that are less apart may add up
 UNJUST = 3.0  # seconds for which the wrong host may be master while nothing else happens
-EARLY = 0.005  # the daemon's and the promises' idea of one moment
-
-
-class Broken(AssertionError):
-    """A promise was not kept; ``promise`` is its name."""
-
-    def __init__(self, promise: str, how: str) -> None:
-        super().__init__(f"{promise}, {PROMISES[promise]}: {how}")
-        self.promise = promise
 
 
 class Promises(Watcher):
@@ -133,6 +102,7 @@ class Promises(Watcher):
         self.slowest_netlink = 0.0
         self._skeptical = skeptical
         self._digests: dict[tuple[object, ...], Digest] = {}
+        self._parting = Parting(world)
         self._moved: dict[Computer, float] = {}  # when it became master last
         self._gave_way: dict[Computer, float] = {}
         for host in hosts:
@@ -165,6 +135,7 @@ class Promises(Watcher):
                 self._owned_since.pop(host, None)
             if host.speaker is not None and host.frozen_at is None:
                 self._works(host, now)
+                self._parting.check(host)
         if self._owes_announcement:
             self._announces(now)
         if now - self._any_trouble > self._patient:
@@ -178,6 +149,8 @@ class Promises(Watcher):
             self._yields(host)
         if host.asked_to_end_at is not None:
             self._ends(host, host.asked_to_end_at, now)
+        if host.faulty_since is not None:
+            self._heeds_fault(host, host.faulty_since, now)
         state = host.speaker.machine.state if host.speaker else State.ENDED
         if state.holds:
             if host not in self._holding:
@@ -350,12 +323,12 @@ class Promises(Watcher):
         return host.running and host.faulty_since is None and not host.refuses
 
     def _ends(self, host: Host, asked: float, now: float) -> None:
-        late = now - max(asked, host.thawed_at) - HOLD_TIME - LATE - 2 * self.slowest_netlink
+        late = now - max(asked, host.thawed_at, host.drained_at) - HOLD_TIME - LATE - 2 * self.slowest_netlink
         if late > 0 and host.running:
             raise Broken("end", f"{host.name} was asked to end {now - asked:.1f} s ago")
 
     def _heeds_fault(self, host: Host, since: float, now: float) -> None:
-        late = now - max(since, host.thawed_at) - HOLD_TIME - LATE - 2 * self.slowest_netlink
+        late = now - max(since, host.thawed_at, host.drained_at) - HOLD_TIME - LATE - 2 * self.slowest_netlink
         if late > 0 and host.running and host.owns:
             raise Broken("health", f"{host.name} owns the address and must not, for {now - since:.1f} s now")
 
@@ -424,10 +397,10 @@ class Promises(Watcher):
         if self._is_demoted_anew():
             self._any_trouble = now
         knowledge = self._knowledge[host]
-        if change.new is State.MASTER:
+        if change.new is State.MASTER and not change.old.advertises:
             self._note_move(host)
             self._risen[host] = now, 0
-        elif change.old is State.MASTER and change.new is State.BACKUP:
+        elif change.old.advertises and change.new is State.BACKUP:
             self._gave_way[host] = now
             if "better" in change.reason:
                 self._gives_way_to_a_better(host)
@@ -445,8 +418,9 @@ class Promises(Watcher):
             if silence < patience - EARLY * min(1.0, patience):
                 raise Broken("I5", f"{host.name} becomes master {silence:.3f} s after it heard that it should not")
             self._asks(host, now)
-        if change.old is State.MASTER:
+        if change.old.advertises and not change.new.advertises:
             self._leaves_in_order(host, change, now)
+        self._parting.changed(host, change)
         if change.new is State.MASTER:
             knowledge.became_master()
         elif change.new is State.BACKUP:
@@ -529,8 +503,10 @@ class Promises(Watcher):
 
     def demoted(self, host: Host) -> None:
         """Take note that it has to tell of it."""
-        self._knowledge[host].forget_haste()
-        if host.is_master and self._in_all(host, host.told_demotion) != self._in_all(host, host.known_demotion):
+        self._knowledge[host].demoted(host.told_demotion, self._world.now)
+        told, known = self._in_all(host, host.told_demotion), self._in_all(host, host.known_demotion)
+        # Who begins to drain no longer says that it is to leave, if it has said so; which is not urgent.
+        if host.is_master and (known > told if host.drains else known != told):
             self._word_owed[host] = self._world.now
         host.told_demotion = host.known_demotion
 
@@ -547,6 +523,7 @@ class Promises(Watcher):
             del self._newest[key]
         for one in (self._goodbye_owed, self._word_owed, self._risen, self._unsent):
             one.pop(host, None)
+        self._parting.began(host)
 
     def unsent(self, host: Host) -> None:
         """Take note."""
@@ -575,6 +552,7 @@ class Promises(Watcher):
         else:
             self._word_owed.pop(host, None)
             self._is_true(host, said)
+            self._parting.said(host, said)
         self._promised[host] = 0.0 if said.is_bow_out else said.interval
         use = (datagram.source, said.counter)
         if use in self._counters:

@@ -10,16 +10,18 @@ import traceback
 from ipaddress import IPv4Interface, IPv6Interface
 from typing import NamedTuple
 
+from broken import Broken
 from bsd import FreeBsd, OpenBsd
 from carpd.config import Vip
 from carpd.digest import Digest
 from carpd.paths import BROADCAST, MULTICAST, PATHS, UNICAST
 from carpd.records import replace
 from carpd.trust import KnownPeer
+from clients import Crowd
 from faults import Faults
 from host import Host
 from peer import Peer, PeerVip
-from promises import Broken, Promises
+from promises import Promises
 from segment import LONGEST_DELAY, Segment
 from together import Together
 from ucarp import Ucarp
@@ -39,6 +41,9 @@ _KINDS = {
     "fast": 9,
 }
 _STABLE_FOR = 4.0  # seconds
+# In some schedules of every kind hosts drain: for so many seconds, and whether they reset connections.
+_DRAINED = 0.12
+_DRAINS = ((1.0, True), (1.0, False), (0.3, True), (0.0, True), (3.0, True), (0.0, False))
 _LAST_SECONDS = 8.0
 
 
@@ -62,6 +67,7 @@ class Schedule:
     """One run. ``run`` raises Broken, with the trace to read in ``world.trace``."""
 
     def __init__(self, seed: int, wordy: bool = False) -> None:
+        self.seed = seed
         self.world = World(seed, wordy)
         self.segment = Segment(self.world)
         self.segments = [self.segment]
@@ -73,7 +79,8 @@ class Schedule:
             self.segment.longest_delay = min(LONGEST_DELAY, self.setting.lowest_skew / 256 / 4)
         self._people()
         acquainted = ", and they know each other" if self.acquainted else ""
-        self.world.note("*", f"seed {seed}, {self.kind}{acquainted}")
+        drained = ", and they drain" if self.drained else ""
+        self.world.note("*", f"seed {seed}, {self.kind}{acquainted}{drained}")
         skeptical = self.kind == "mistaken"
         people = (self.hosts, self.peers)
         self.promises = [
@@ -95,6 +102,8 @@ class Schedule:
             choices += self.faults.of_attackers()
         elif self.kind == "several paths":
             choices += self.faults.of_paths()
+        if self.drained:
+            choices += self.faults.of_clients()
         moment = draw.uniform(1, 8) * setting.pace
         while moment < setting.duration:
             self.world.after(moment, draw.choice(choices))
@@ -137,6 +146,21 @@ class Schedule:
             self.peers.append(make(self.world, self.segment, vip, draw.choice([count + 1, 0x0100])))
         if self.acquainted:
             self._acquaint()
+        # By a lot of its own: a schedule without drains is what it would be if there were none at all.
+        self.drained = random.Random(f"{self.seed} drains").random() < _DRAINED
+        if self.drained:
+            self._drain()
+
+    def _drain(self) -> None:
+        """Let hosts drain, mostly all of them alike, and let clients connect."""
+        draw, pace = self.world.random, self.setting.pace
+        usual = draw.choice(_DRAINS[:-1])
+        for host in self.hosts:
+            seconds, resets = draw.choice([usual, usual, usual, draw.choice(_DRAINS)])
+            host.vip = replace(host.vip, drain=seconds * pace, reset_sessions=resets)
+        for segment in self.segments:
+            hosts = [host for host in self.hosts if host.segment is segment]
+            Crowd(self.world, hosts, draw.choice([0.3, 1.0, 3.0]) / pace)
 
     def _branch(self) -> None:
         """Let everybody advertise by several paths at once."""

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from broken import Broken
 from host import Host
-from promises import Broken
 from world import World
 
 _SETTLED = 4.0  # seconds after which the sound host has been master for long, on both sides

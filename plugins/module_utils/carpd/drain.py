@@ -47,18 +47,25 @@ class Draining:
     def __init__(self) -> None:
         self.connections: int | None = None  # that still run, as far as is known
         self.departures: list[Departure] = []
+        self.told: int | None = None  # the demotion that others are told, as long as they must not know the true one
+        self.parted = False  # from the clients: now a better host may take over
         self.ends_at = self.count_at = self._give_up_at = math.inf
 
     def begin(self, seconds: float, now: float) -> None:
         """Connections have so long from now on."""
-        self.connections = None
+        self.connections, self.told, self.parted = None, None, False
         self.ends_at = now + seconds
         self._give_up_at = self.ends_at + ANSWER_TIME
 
     def leave(self, event: Event, reason: str) -> None:
-        """Take note of a reason to leave when it is over."""
-        if event not in [departure.event for departure in self.departures]:
+        """Take note of a reason to leave when it is over; beside one, nothing is a reason to stay."""
+        self.stay(Event.STAY)
+        if not self.is_for(event):
             self.departures.append(Departure(event, reason))
+
+    def is_for(self, event: Event) -> bool:
+        """Tell whether that is a reason to leave when it is over."""
+        return any(departure.event is event for departure in self.departures)
 
     def stay(self, event: Event) -> bool:
         """Take note that such a reason is none any more; tell whether none is left."""
@@ -93,7 +100,10 @@ class Draining:
     def awaits_successor(self, now: float) -> bool:
         """Wait only for a better host to take over, and tell whether there is time left for that."""
         self.ends_at = self.count_at = math.inf
-        return not self.is_over(now)
+        if self.is_over(now):
+            return False
+        self.told, self.parted = None, True
+        return True
 
     def is_over(self, now: float) -> bool:
         """Tell whether an answer is waited for no longer."""
@@ -106,6 +116,7 @@ class Draining:
     def end(self) -> list[Departure]:
         """Drain no longer, and return why that was begun."""
         departures, self.departures = self.departures, []
+        self.told, self.parted = None, False
         self.ends_at = self.count_at = self._give_up_at = math.inf
         return departures
 

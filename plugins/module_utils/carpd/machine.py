@@ -85,9 +85,14 @@ class Machine:
     def demotion(self) -> int:
         """The sum of all that makes this host a worse master than it is configured to be, 0 to 255.
 
-        By the operator's will only when it leaves: until then it lets connections end.
+        By the operator's will only when it leaves: until then it lets connections end. And by its checks, if it resets
+        connections, only when these are.
         """
-        return self._standing.unordered if self.state is State.DRAINING else self._standing.demotion
+        if self.state is not State.DRAINING:
+            return self._standing.demotion
+        if self._draining.told is not None:
+            return self._draining.told
+        return self._standing.unordered if self._draining.is_for(Event.STEP_DOWN) else self._standing.demotion
 
     def actions(self) -> list[Action]:
         """Return what is to be done now, and forget it."""
@@ -138,7 +143,7 @@ class Machine:
                 self._stay(Event.FAULT, now, reason)
             self._apply(event, now, reason)
         if event in (Event.UP, Event.RESUME) and self.fault:
-            self._apply(Event.FAULT, now, self.fault)
+            self._depart(Event.FAULT, now, self.fault)
 
     def demote(self, demotion: int, doubts: int, now: float) -> None:
         """Take in by how much the checks demote this host, and by how much more they may soon.
@@ -147,12 +152,14 @@ class Machine:
         first, if that is wanted, its clients.
         """
         self._notice_pause(now)
-        before = self.demotion
-        if self._standing.judge(demotion, doubts):
-            if self.demotion > before and self._drains and self.drain.resets:
-                self._part_with_clients(now)
-            else:
-                self._demotion_changed(now)
+        told, before = self.demotion, self._standing.unordered
+        self._standing.judge(demotion, doubts)
+        if not demotion:
+            self._stay(Event.STAY, now, "the checks are good again")
+        if self._standing.unordered > before and self._drains and self.drain.resets and not self._draining.parted:
+            self._part_with_clients(told, now)
+        elif self.demotion != told:
+            self._demotion_changed(now)
 
     def retire(self, now: float, reason: str) -> None:
         """Rank last by the operator's will, and as master hand over; without a reason this ends."""
@@ -309,7 +316,7 @@ class Machine:
             self._react(Reaction.LISTEN, now, self.reason)
 
     def _apply(self, event: Event, now: float, reason: str) -> None:
-        old = self.state
+        old, told = self.state, self.demotion
         departures: list[Departure] = []
         self.state, reactions = TRANSITIONS[old, event]
         if self.state is not old:
@@ -321,6 +328,8 @@ class Machine:
                 self._clear_timers()
             if old is State.DRAINING:
                 departures, self._sound_since = self._draining.end(), now
+                if self.state is State.MASTER and self.demotion != told:
+                    self._advertise(now)
             if old in (State.INIT, State.FAULTY, State.FAILING):
                 self._sound_since = now
             if self.state.holds and not old.holds:
@@ -352,16 +361,19 @@ class Machine:
         self._draining.leave(event, reason)
         if event is Event.FAULT:
             self._draining.cut_short(now)  # a service that is sick makes its clients wait for nothing
+        if self._draining.parted:
+            self._leave(now)
 
-    def _part_with_clients(self, now: float) -> None:
+    def _part_with_clients(self, told: int, now: float) -> None:
         """End the connections while the addresses are here, since a check fails; afterwards no reset reaches a client.
 
-        If there is no better host, all goes on as before.
+        Until then the others are ``told`` the demotion as it was. If there is no better host, all goes on as before.
         """
         self._sound_since = now
         if self.state is State.MASTER:
             self._apply(Event.DRAIN, now, "a check fails")
             self._draining.leave(Event.STAY, "no better host took over")
+        self._draining.told = told
         self._draining.cut_short(now)
 
     def _stay(self, event: Event, now: float, reason: str) -> None:

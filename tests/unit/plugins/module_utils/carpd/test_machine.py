@@ -1133,6 +1133,58 @@ class TestDraining:
         assert LetIn() in host.wait(1.0)
         assert host.machine.state is State.MASTER
 
+    def test_others_hear_that_a_check_fails_when_connections_are_reset(self) -> None:
+        host = Host.master(drain=DRAINED)
+        host.wait(1.0)
+        host.demote(100)
+        host.machine.counted(3, host.now)
+        assert Advertise(1, 100) in host.wait(0.9), "an advertisement that is due says what was true before"
+        assert host.machine.demotion == 0
+        host.machine.was_reset(host.now)
+        assert host.perform()[0] == Advertise(1, 200, 100)
+
+    def test_others_hear_that_a_check_fails_though_the_kernel_does_not_answer(self) -> None:
+        host = Host.master(drain=DRAINED, advskew=0)
+        host.demote(100)
+        host.wait(ANSWER_TIME - 0.01)
+        done = host.wait(0.01)
+        assert host.machine.state is State.MASTER
+        assert Advertise(1, 100, 100) in done and LetIn() in done
+
+    def test_a_check_that_gets_worse_is_told_at_once(self) -> None:
+        host = Host.master(drain=DRAINED)
+        host.demote(50)
+        host.machine.was_reset(host.now)
+        host.wait(0.0)
+        host.machine.was_reset(host.now)
+        host.perform()
+        assert host.demote(100) == [Advertise(1, 200, 100)]
+
+    def test_a_check_that_is_good_again_lets_connections_in_at_once(self) -> None:
+        host = Host.master(drain=DRAINED)
+        host.demote(100)
+        assert host.demote(0) == [LetIn()]
+        assert host.machine.state is State.MASTER
+
+    @pytest.mark.parametrize("way", AFTER)
+    def test_another_reason_to_leave_lets_nobody_in(self, way: str) -> None:
+        host = Host.master(drain=DRAINED)
+        host.demote(100)
+        host.machine.counted(0, host.now)
+        host.perform()
+        assert leave(host, way) == [Advertise(255, 255)]
+        assert host.machine.state is AFTER[way]
+        assert host.hear(1, 50) == [Release(), Reset(), LetIn()]
+
+    def test_who_is_retired_already_says_so_while_it_drains(self) -> None:
+        host = Host.master()
+        leave(host, "retire")
+        host.wait(HOLD_TIME)
+        host.machine.reconfigure(host.machine.timing, host.machine.failback, host.now, DRAINED)
+        host.perform()
+        leave(host, "stop")
+        assert (host.machine.state, host.machine.demotion) == (State.DRAINING, 240)
+
     def test_a_fault_that_is_healed_before_is_no_reason(self) -> None:
         host = Host.master(drain=DRAINED)
         host.event(Event.FAULT)
