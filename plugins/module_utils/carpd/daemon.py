@@ -156,10 +156,10 @@ class Daemon:
 
     def _rarely_due(self) -> float:
         """Return when there is something to do that is not done with every advertisement."""
-        return min(self._interfaces.next_timer(), *[part.next_timer() for part in self._parts])
+        return min(self._interfaces.next_timer, *[part.next_timer() for part in self._parts])
 
     def _do_what_is_rarely_due(self, now: float) -> None:
-        if self._interfaces.next_timer() <= now:
+        if self._interfaces.next_timer <= now:
             self._attach_all()
             self._interfaces.forget()
             self._tell_of_gone()
@@ -292,10 +292,17 @@ class Daemon:
         self._judge()
 
     def _let_own_addresses_go_first(self) -> None:
+        """Put addresses in order again, after the host's own have been away for a moment."""
         overtaken = self._interfaces.overtaken(self._virtual)
-        for host in self._everyone() if overtaken else ():
-            if host.state.holds and any((host.ifindex, one.network) in overtaken for one in host.vip.addresses):
-                host.step_behind()
+        late = [
+            host
+            for host in (self._everyone() if overtaken else ())
+            if host.state.holds and any((host.ifindex, one.network) in overtaken for one in host.vip.addresses)
+        ]
+        for host in late:
+            host.step_behind()
+        if late:
+            self._interfaces.load(self._requests)  # the kernel does not tell of all that follows from that
 
     def _clear_left_over(self, host: VirtualHost, link: Link) -> None:
         for there in self._interfaces.left_over(host.vip, link):

@@ -37,6 +37,7 @@ class Interfaces:
         self._links: dict[int, Link] = {}
         self._addresses: dict[int, dict[Interface, AddressThere]] = {}
         self._awaited: dict[tuple[int, Address], float] = {}  # until when, since advertisements come from it
+        self.next_timer = math.inf  # when the answer of ``usable`` may change by time alone
 
     def load(self, requests: Requests) -> None:
         """Look at everything anew."""
@@ -71,10 +72,6 @@ class Interfaces:
         before = self._addresses.get(notice.ifindex, {}).get(notice.address)
         return before is None or before.leased
 
-    def next_timer(self) -> float:
-        """Return when the answer of ``usable`` may change by time alone; infinity if it cannot."""
-        return min(self._awaited.values(), default=math.inf)
-
     def awaits(self, ifindex: int, version: int) -> bool:
         """Tell whether an address of the interface has gone that advertisements come from, but may be back."""
         return any((index, address.version) == (ifindex, version) for index, address in self._awaited)
@@ -83,6 +80,10 @@ class Interfaces:
         """Wait no longer for what has not come back in time."""
         now = self._clock()
         self._awaited = {key: until for key, until in self._awaited.items() if now < until}
+        self._plan()
+
+    def _plan(self) -> None:
+        self.next_timer = min(self._awaited.values(), default=math.inf)
 
     def usable(
         self, vip: Vip, virtual: Collection[Address], holds: bool, used: Mapping[int, Address]
@@ -114,27 +115,30 @@ class Interfaces:
         key, now, patience = (link.ifindex, address), self._clock(), PATIENCE[address.version]
         if address in [one.ip for one in own]:
             if self._awaited.pop(key, None) is not None:
+                self._plan()
                 log.info("%s has %s again", link.name, address)
             return False
         if key not in self._awaited:
             self._awaited[key] = now + patience
+            self._plan()
             log.warning("%s has lost %s, which may be back within %g s", link.name, address, patience)
         return now < self._awaited[key]
 
     def overtaken(self, virtual: Collection[Address]) -> set[tuple[int, Network]]:
-        """Return the networks, by interface, in which a virtual address stands before one of the host's own.
+        """Return the networks, by interface, in which a virtual address stands before the host's own ones.
 
-        That is so when the host's own was away for a moment. The kernel then takes the virtual address as the source of
-        connections that this host begins.
+        That is so when the host's own were away for a moment. The kernel then takes the virtual address as the source
+        of connections that this host begins.
         """
-        there = [(index, address) for index, each in self._addresses.items() for address in each.values()]
-        first = {
-            (index, one.address.network) for index, one in there if one.address.ip in virtual and not one.secondary
-        }
-        behind = {
-            (index, one.address.network) for index, one in there if one.address.ip not in virtual and one.secondary
-        }
-        return first & behind
+        own = [
+            (index, there)
+            for index, each in self._addresses.items()
+            for there in each.values()
+            if there.address.ip not in virtual
+        ]
+        # Who stands before them is not looked for: what this host adds itself, the kernel does not tell.
+        behind = {(index, there.address.network) for index, there in own if there.secondary}
+        return behind - {(index, there.address.network) for index, there in own if not there.secondary}
 
     def find(self, name: str) -> Link | None:
         """Return the interface of this name, if there is one."""

@@ -6,6 +6,12 @@
 The process stays what it is to the service manager: only its program is loaded anew (execve(2)). What the virtual hosts
 know goes along in a file without a name. Meanwhile the guard advertises in the daemon's place; should the new program
 not come up, it gives the addresses up as it does when a daemon dies.
+
+Nobody is heard while the program is loaded, for 0.2 to 0.3 s. It is not that the packets are lost: if the sockets
+outlived the program, they would be read when the new one is there, and no sooner; by then its first advertisement has
+made a better host speak up anyhow. To hear them meanwhile, the guard would have to know digests and ranks, and it is
+there because it knows next to nothing; or a second process would have to be loaded beside the first, and be another one
+to the service manager.
 """
 
 from __future__ import annotations

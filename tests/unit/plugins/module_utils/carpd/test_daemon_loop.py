@@ -601,6 +601,21 @@ class TestOwnAddress:
             yield
             yield
             assert world.take() == ["step behind 3 172.17.0.74/20"]
+            world.happen(ETH1._replace(mac=bytes(6)))
+            yield
+            yield
+            assert not any("step" in each for each in world.take()), "it looked how all is now"
+
+        play(tell)
+
+    def test_is_behind_in_another_network(self, world: World, play: Play) -> None:
+        def tell() -> Story:
+            yield from until_master(world)
+            world.take()
+            world.happen(AddressThere(3, IPv4Interface("192.0.2.1/24"), False, True))
+            yield
+            yield
+            assert not any("step" in each for each in world.take())
 
         play(tell)
 

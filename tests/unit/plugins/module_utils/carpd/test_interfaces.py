@@ -236,13 +236,13 @@ class TestPatience:
         clock = Clock()
         interfaces = picture(ETH1, there(OWN), AddressGone(3, OWN), clock=clock)
         assert source(interfaces, vip(), used="172.17.0.75") == "172.17.0.75"
-        assert interfaces.next_timer() == clock.now + PATIENCE[4]
+        assert interfaces.next_timer == clock.now + PATIENCE[4]
         clock.now += 0.9 * PATIENCE[4]
         assert source(interfaces, vip(), used="172.17.0.75") == "172.17.0.75"
-        clock.now = interfaces.next_timer()
+        clock.now = interfaces.next_timer
         assert source(interfaces, vip(), used="172.17.0.75") == "eth1 has no IPv4 address of its own"
         interfaces.forget()
-        assert interfaces.next_timer() == math.inf
+        assert interfaces.next_timer == math.inf
         assert caplog.messages == ["eth1 has lost 172.17.0.75, which may be back within 1 s"]
 
     def test_it_comes_back(self, caplog: pytest.LogCaptureFixture) -> None:
@@ -253,7 +253,7 @@ class TestPatience:
         clock.now += 0.016
         interfaces.note(there(OWN))
         assert source(interfaces, vip(), used="172.17.0.75") == "172.17.0.75"
-        assert interfaces.next_timer() == math.inf
+        assert interfaces.next_timer == math.inf
         assert caplog.messages[-1] == "eth1 has 172.17.0.75 again"
         clock.now += 100
         interfaces.note(AddressGone(3, OWN))
@@ -265,7 +265,7 @@ class TestPatience:
         assert source(interfaces, one, used=self.OWN_6) == self.OWN_6
         clock.now += 2.0
         assert source(interfaces, one, used=self.OWN_6) == self.OWN_6
-        clock.now = interfaces.next_timer()
+        clock.now = interfaces.next_timer
         assert source(interfaces, one, used=self.OWN_6) == "eth1 has no link-local IPv6 address"
 
     def test_of_two_families_each_has_its_own_time(self) -> None:
@@ -273,7 +273,7 @@ class TestPatience:
         interfaces, one = picture(ETH1, clock=clock), vip(addresses=(VIRTUAL, VIRTUAL_6))
         both = f"{OWN.ip} {self.OWN_6}"
         assert source(interfaces, one, used=both) == f"{OWN.ip} and {self.OWN_6}"
-        clock.now = interfaces.next_timer()
+        clock.now = interfaces.next_timer
         assert clock.now == 1000.0 + PATIENCE[4]
         assert source(interfaces, one, used=both) == "eth1 has no IPv4 address of its own"
 
@@ -286,14 +286,14 @@ class TestPatience:
         assert source(interfaces, vip(), used="172.17.0.75") == "172.17.0.75", "though it comes behind the other now"
         interfaces.note(AddressGone(3, OWN))
         assert source(interfaces, vip(), used="172.17.0.75") == "172.17.0.75"
-        clock.now = interfaces.next_timer()
+        clock.now = interfaces.next_timer
         assert source(interfaces, vip(), used="172.17.0.75") == "172.17.0.76"
 
     def test_what_nothing_comes_from_is_not_waited_for(self) -> None:
         interfaces = picture(ETH1, there(OWN), there("172.17.0.76/20"), AddressGone(3, OWN))
         assert source(interfaces, vip(), used="172.17.0.76") == "172.17.0.76"
         assert source(picture(ETH1), vip()) == "eth1 has no IPv4 address of its own", "nor at the start"
-        assert interfaces.next_timer() == math.inf
+        assert interfaces.next_timer == math.inf
 
     def test_an_interface_that_has_gone_is_told_of_at_once(self) -> None:
         interfaces = picture(ETH1, there(OWN), LinkGone(3))
@@ -308,10 +308,20 @@ class TestPatience:
 
 
 class TestOvertaken:
+    BEHIND = there(OWN)._replace(secondary=True)
+
     def test_an_own_address_that_came_back_behind_a_virtual_one(self) -> None:
-        interfaces = picture(ETH1, there(VIRTUAL, leased=True), there(OWN)._replace(secondary=True))
+        interfaces = picture(ETH1, there(VIRTUAL, leased=True), self.BEHIND)
         assert interfaces.overtaken({VIRTUAL.ip}) == {(3, OWN.network)}
         interfaces.note(there(OWN))
+        assert interfaces.overtaken({VIRTUAL.ip}) == set()
+
+    def test_also_behind_one_of_which_nothing_was_told(self) -> None:
+        """The kernel does not tell of what this daemon adds itself."""
+        assert picture(ETH1, self.BEHIND).overtaken({VIRTUAL.ip}) == {(3, OWN.network)}
+
+    def test_not_behind_another_own_one(self) -> None:
+        interfaces = picture(ETH1, there("172.17.0.76/20"), self.BEHIND)
         assert interfaces.overtaken({VIRTUAL.ip}) == set()
 
     def test_not_in_the_order_that_all_begins_with(self) -> None:
@@ -323,11 +333,10 @@ class TestOvertaken:
         both = there(VIRTUAL, leased=True), there(second, leased=True)._replace(secondary=True)
         assert picture(ETH1, *both).overtaken({VIRTUAL.ip, second.ip}) == set()
 
-    def test_not_in_another_network_or_on_another_interface(self) -> None:
-        behind = there("192.0.2.1/24")._replace(secondary=True)
-        assert picture(ETH1, there(VIRTUAL, leased=True), behind).overtaken({VIRTUAL.ip}) == set()
-        elsewhere = there(OWN, 4)._replace(secondary=True)
-        assert picture(ETH1, there(VIRTUAL, leased=True), elsewhere).overtaken({VIRTUAL.ip}) == set()
+    def test_each_interface_and_network_for_itself(self) -> None:
+        elsewhere, other = self.BEHIND._replace(ifindex=4), there("192.0.2.1/24")._replace(secondary=True)
+        interfaces = picture(ETH1, there(OWN), elsewhere, other)
+        assert interfaces.overtaken({VIRTUAL.ip}) == {(4, OWN.network), (3, other.address.network)}
 
 
 class TestNotices:
