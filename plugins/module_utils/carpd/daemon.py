@@ -97,7 +97,7 @@ class Daemon:
         self._recorder = Recorder(os.path.dirname(socket_path), time.monotonic, self._background.submit)
         self._orders = Orders(state_dir, self._background, self._maintenance_saved)
         self._orders.load()
-        self._reserve = Reserve(state_dir, self._background, time.monotonic, time.time)
+        self._reserve = Reserve(state_dir, self._background, time.monotonic, time.time, self._highest_sequence)
         self._reserve.load()
         self._verbs = Verbs(
             self._everyone, self._health, self._orders, self._recorder, self._reload, self._restart, self._tell
@@ -106,6 +106,7 @@ class Daemon:
         self._legacy: Inheritance | None = None
         self._hooks = Hooks(self._selector, time.monotonic)
         self._export = Export(self._selector, socket_path, time.monotonic)
+        self._parts = (self._health, self._hooks, self._export, self._forwarding, self._reserve, self._recorder)
         self._control = ControlServer(socket_path, self._selector, self._verbs.answer, group)
         self._selector.register(self._guard, selectors.EVENT_READ, self._guard_gone)
         self._selector.register(self._watch, selectors.EVENT_READ, self._read_watch)
@@ -130,18 +131,9 @@ class Daemon:
                 if now >= beat_at:
                     self._notifier.tell("WATCHDOG=1")
                     beat_at = now + beat
-                deadline = min(
-                    beat_at,
-                    now + self._guard.patience,
-                    self._interfaces.next_timer,
-                    self._health.next_timer(),
-                    self._hooks.next_timer(),
-                    self._export.next_timer(),
-                    self._forwarding.next_timer(),
-                    self._reserve.next_timer,
-                    self._recorder.next_timer(),
-                    *(host.next_timer() for host in self._everyone()),
-                )
+                rarely = self._rarely_due()
+                hosts = [host.next_timer() for host in self._everyone()]
+                deadline = min(beat_at, now + self._guard.patience, rarely, *hosts)
                 self._guard.beat(deadline)
                 timeout = None if deadline == math.inf else max(0.0, deadline - now)
                 dispatch(self._selector, timeout, self._look_at_guard)
@@ -154,26 +146,29 @@ class Daemon:
                     if due_at <= now:
                         self._recorder.late(host.vip.name, now - due_at)
                         host.due()
-                if self._interfaces.next_timer <= now:
-                    self._attach_all()
-                    self._interfaces.forget()
-                    self._tell_of_gone()
-                if self._health.next_timer() <= now:
-                    self._health.due()
-                if self._hooks.next_timer() <= now:
-                    self._hooks.due()
-                if self._export.next_timer() <= now:
-                    self._export.due()
-                if self._forwarding.next_timer() <= now:
-                    self._forwarding.due()
-                if self._reserve.next_timer <= now:
-                    self._reserve.used(max((host.sequence for host in self._everyone()), default=0))
-                if self._recorder.next_timer() <= now:
-                    self._recorder.due()
+                # What has just got a timer is looked at in the next turn.
+                if rarely <= now:
+                    self._do_what_is_rarely_due(now)
                 self._settle()
             return None
         finally:
             self._close()
+
+    def _rarely_due(self) -> float:
+        """Return when there is something to do that is not done with every advertisement."""
+        return min(self._interfaces.next_timer, *[part.next_timer() for part in self._parts])
+
+    def _do_what_is_rarely_due(self, now: float) -> None:
+        if self._interfaces.next_timer <= now:
+            self._attach_all()
+            self._interfaces.forget()
+            self._tell_of_gone()
+        for part in self._parts:
+            if part.next_timer() <= now:
+                part.due()
+
+    def _highest_sequence(self) -> int:
+        return max((host.sequence for host in self._everyone()), default=0)
 
     def _maintenance_saved(self) -> None:
         self._verbs.maintenance_saved()
@@ -448,7 +443,8 @@ class Daemon:
         self._recorder.note(f"{news.kind}:", news.vip, news.old, "->", news.new, "-", news.reason)
         if news.kind == STATE:
             self._recorder.keep(f"{news.vip}: {news.old} -> {news.new}: {news.reason}")
-            for host in self._everyone():
+            # Not a look at each of them: hundreds may tell of a change at the same moment.
+            for host in [self._hosts[news.vip]] if news.vip in self._hosts else self._closing:
                 if host.vip.name == news.vip:
                     self._hooks.changed(host.vip, State(news.old), State(news.new), news.reason)
         if self._control.watched:

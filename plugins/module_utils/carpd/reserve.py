@@ -23,19 +23,28 @@ _INTERVAL = 1800.0  # seconds between two looks
 
 
 class Reserve:
-    """Keeps the number. ``clock`` returns monotonic seconds, ``wall_clock`` those since 1970."""
+    """Keeps the number.
+
+    ``clock`` returns monotonic seconds, ``wall_clock`` those since 1970, and ``highest`` what was used last.
+    """
 
     def __init__(
-        self, folder: str, background: Background, clock: Callable[[], float], wall_clock: Callable[[], float]
+        self,
+        folder: str,
+        background: Background,
+        clock: Callable[[], float],
+        wall_clock: Callable[[], float],
+        highest: Callable[[], int],
     ) -> None:
         self._folder = folder
         self._path = os.path.join(folder, FILE_NAME)
         self._background = background
         self._clock = clock
         self._wall_clock = wall_clock
+        self._highest = highest
         self._floor = 0
         self._complained = False
-        self.next_timer = clock() + _INTERVAL
+        self._look_at = clock() + _INTERVAL
 
     def load(self) -> None:
         """Find out, before the loop begins, what earlier runs have used. Without the file, the clock has to do."""
@@ -49,12 +58,19 @@ class Reserve:
     def first(self) -> int:
         """Return where new sequences begin."""
         first = first_step(self._wall_clock(), self._floor)
-        self.used(first)
+        self._keep(first)
         return first
 
-    def used(self, sequence: int) -> None:
+    def next_timer(self) -> float:
+        """Return when ``due`` wants to be called."""
+        return self._look_at
+
+    def due(self) -> None:
         """Take note of the highest number that was used, and keep what comes next for this run."""
-        self.next_timer = self._clock() + _INTERVAL
+        self._keep(self._highest())
+
+    def _keep(self, sequence: int) -> None:
+        self._look_at = self._clock() + _INTERVAL
         self._floor = floor = max(self._floor, sequence + _AHEAD)
         self._background.submit(lambda: self._save(floor), self._note_saved)
 

@@ -221,11 +221,14 @@ class VirtualHost:
 
     def due(self) -> None:
         """Do what the time has come for."""
-        self._machine.due(self._clock())
+        now = self._clock()
+        self._machine.due(now)
         self._perform()
-        self._watch_rivals()
-        self._testify()
-        self._plan()
+        # What has come up just now waits for another turn: first all virtual hosts are served that are due in this one.
+        if self._next_timer <= now:
+            self._watch_rivals()
+            self._testify()
+            self._plan()
 
     def reconfigure(self, vip: Vip) -> None:
         """Take over another configuration in place; see ``same_identity``."""

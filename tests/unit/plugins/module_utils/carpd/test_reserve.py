@@ -30,8 +30,8 @@ class Background:
             done("")
 
 
-def start(folder: Path, wall_clock: float) -> Reserve:
-    reserve = Reserve(str(folder), Background(), lambda: 7.0, lambda: wall_clock)  # type: ignore[arg-type]
+def start(folder: Path, wall_clock: float, highest: Callable[[], int] = lambda: 0) -> Reserve:
+    reserve = Reserve(str(folder), Background(), lambda: 7.0, lambda: wall_clock, highest)  # type: ignore[arg-type]
     reserve.load()
     return reserve
 
@@ -46,13 +46,17 @@ def test_later_ones_begin_beyond_all_that_was_used(
 ) -> None:
     folder = tmp_path_factory.mktemp("state")
     highest = -1
+
+    def used() -> int:
+        return highest
+
     for wall_clock in clocks:
-        reserve = start(folder, wall_clock)
+        reserve = start(folder, wall_clock, used)
         for _turn in range(2):  # the second is a virtual host that a reload has made anew
             first = reserve.first()
             assert first > highest
             highest = first + uses
-            reserve.used(highest)
+            reserve.due()
             highest += uses  # until the next look
 
 
