@@ -6,9 +6,12 @@
 from __future__ import annotations
 
 import copy
+import time
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import jinja2
 import pytest
 from ansible_collections.failover.carp.plugins.plugin_utils.drill_clock import HostClock
 from ansible_collections.failover.carp.plugins.plugin_utils.drill_picture import pictures
@@ -16,6 +19,7 @@ from ansible_collections.failover.carp.plugins.plugin_utils.drill_plan import TI
 from ansible_collections.failover.carp.plugins.plugin_utils.drill_record import Seen, judge, seconds
 from ansible_collections.failover.carp.plugins.plugin_utils.drill_spans import Span, longest, overlaps, spans, without
 
+TEMPLATE = Path(__file__).parents[4] / "playbooks" / "templates" / "drill.html.j2"
 # server2's clock is that much ahead of the prober's.
 AHEAD = 5000.0
 
@@ -233,6 +237,29 @@ def test_pictures_are_well_formed_and_show_each_loss(change: str) -> None:
     assert len(lost) == 1 and float(lost[0].get("width", 0)) > 50
     assert (drawn["faults"][0] == "") == (change == "refused")
     assert [each["at"] for each in drawn["changes"]] == sorted(each["at"] for each in drawn["changes"])
+
+
+@pytest.mark.parametrize("change", ["", "mail", "refused", "nobody"])
+def test_there_is_a_report_of_whatever_was_seen(change: str) -> None:
+    seen = with_change(change)
+    seen["plan"]["interfaces"] = {"<&>": "eth0"}
+    record = judge(Seen(**seen))
+    about = ("name", "address", "interface", "system", "kernel", "python", "carpd", "configuration", "rank")
+    whole = {
+        **record,
+        "run": "0123456789abcdef",
+        "prober": "client",
+        "group": "carp",
+        "controller": {"ansible_core": "2.19"},
+        "hosts": [{**dict.fromkeys(about, "<&>"), "name": host} for host in record["owners"]],
+    }
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined)
+    environment.filters["failover.carp.drill_pictures"] = pictures
+    environment.filters["strftime"] = lambda form, at: time.strftime(form, time.gmtime(at))
+    page = environment.from_string(TEMPLATE.read_text()).render(carp_drill_whole=whole, carp_drill_name="drill")
+    assert ("PASSED" in page, "FAILED" in page) == (record["kept"], not record["kept"])
+    assert "<&>" not in page
+    assert ("mail accepted" in page) == (record["service"] is not None)
 
 
 @pytest.mark.parametrize(("value", "words"), [(None, "never"), (0.0004, "0.40 ms"), (0.05, "50 ms"), (2.5, "2.50 s")])
