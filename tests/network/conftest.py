@@ -10,6 +10,7 @@ import shutil
 import signal
 import time
 from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import pytest
 from lab import Lab, Probe
@@ -17,6 +18,16 @@ from ledger import Ledger
 from pairs import CarpdPair, StartProbe, carpd_pair
 
 LEDGER = pytest.StashKey[Ledger]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add --left."""
+    parser.addoption(
+        "--left",
+        metavar="FILE",
+        type=Path,
+        help="skip tests that this kernel cannot run, and write their names there: without it they fail",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -51,9 +62,19 @@ def search_path() -> str:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show what happened in the lab beside a failure."""
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show what happened in the lab beside a failure. What is skipped is noted down, or a failure."""
     report = yield
+    if report.skipped:
+        left: Path | None = item.config.getoption("--left")
+        if left is None:
+            report.outcome = "failed"
+            report.longrepr = f"{call.excinfo and call.excinfo.value}; tests/run/network runs this on a kernel that can"
+        else:
+            with left.open("a") as handle:
+                handle.write(f"{item.nodeid}\n")
     lab = getattr(item, "funcargs", {}).get("lab")
     if report.failed and isinstance(lab, Lab):
         report.sections.append(("lab timeline", lab.recorder.timeline()))
