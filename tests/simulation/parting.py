@@ -41,6 +41,10 @@ class _Drain:
         if not self.hasty and (host.verdict.fault or self.sick):
             self.hasty, self.ends = True, min(self.ends, host.clock())
 
+    def is_helpless(self, host: Host) -> bool:
+        """Tell whether the kernel has not done what it was asked to, or not soon."""
+        return host.clients.failed_at >= self.begun
+
 
 class Parting:
     """Watches how hosts leave their clients."""
@@ -61,9 +65,9 @@ class Parting:
             return
         state, clients = host.speaker.machine.state, host.clients
         drain = self._drains.get(host)
-        if drain is not None and host.holds and state is not State.MASTER and clients.failed_at < drain.begun:
-            if not clients.held_back and not clients.is_waited_for:
-                raise Broken("drain", f"{host.name} has not left yet, and lets new connections begin")
+        is_open = not clients.held_back and not clients.is_waited_for
+        if drain is not None and host.holds and is_open and state is not State.MASTER and not drain.is_helpless(host):
+            raise Broken("drain", f"{host.name} has not left yet, and lets new connections begin")
         if host.busy:
             return
         if drain is not None and (state is State.MASTER or not state.holds):
@@ -128,8 +132,7 @@ class Parting:
     @staticmethod
     def _was_patient(host: Host, drain: _Drain) -> None:
         given, running = host.clock() - drain.clock, len(host.clients.running())
-        hasty = drain.hasty or host.clients.failed_at > drain.begun
-        if running and given < drain.seconds - EARLY and not hasty:
+        if running and given < drain.seconds - EARLY and not drain.hasty and not drain.is_helpless(host):
             raise Broken("drain", f"{host.name} leaves after {given:.3f} s, and {running} connections run")
 
     def _leaves_nobody(self, host: Host, drain: _Drain) -> None:
@@ -141,7 +144,7 @@ class Parting:
     def _is_to_reset(host: Host, drain: _Drain) -> bool:
         """Whether it resets what is left, and nothing has kept it from that."""
         resets = host.speaker is not None and host.speaker.vip.reset_sessions
-        return drain.resets and resets and max(host.thawed_at, host.clients.failed_at) < drain.begun
+        return drain.resets and resets and host.thawed_at < drain.begun and not drain.is_helpless(host)
 
     def _clears(self, host: Host, state: State) -> None:
         if not host.clients.is_waited_for:
