@@ -32,7 +32,11 @@ class Rejected(Exception):
 
 
 class Session:
-    """One SMTP session. ``at_the_dot`` tells that a mail was sent whose answer did not come: it may be there twice."""
+    """One SMTP session.
+
+    ``at_the_dot`` tells that a mail was sent whose answer did not come: it may be there twice. ``since`` is when the
+    connection was made, or None before that.
+    """
 
     def __init__(self, server: str, read_timeout: float) -> None:
         self._server = server
@@ -40,6 +44,7 @@ class Session:
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
         self.at_the_dot = False
+        self.since: float | None = None
 
     @property
     def is_open(self) -> bool:
@@ -50,6 +55,7 @@ class Session:
         """Connect and say hello."""
         connecting = asyncio.open_connection(self._server, 25)
         self._reader, self._writer = await asyncio.wait_for(connecting, CONNECT_TIMEOUT)
+        self.since = time.monotonic()
         await self._answer("220")
         await self._ask(f"HELO {HELLO}", "250")
 
@@ -73,6 +79,7 @@ class Session:
         if self._writer is not None:
             self._writer.close()
         self._reader = self._writer = None
+        self.since = None
 
     async def _ask(self, request: str, wanted: str) -> None:
         assert self._writer is not None
@@ -143,7 +150,7 @@ class Stream:
                 await session.send(self._recipient, text)
             except (OSError, EOFError, Rejected, asyncio.TimeoutError) as error:
                 why = str(error) if isinstance(error, Rejected) else type(error).__name__
-                emit("failed", mail=number, why=why, ambiguous=session.at_the_dot)
+                emit("failed", mail=number, why=why, ambiguous=session.at_the_dot, connected=session.since)
                 session.at_the_dot = False
                 session.drop()
                 tries += 1

@@ -20,7 +20,7 @@ def test_lost_and_doubled_mails_are_counted() -> None:
     events = [
         event(0.5, "accepted", mail=9, began=0.4, tries=1),  # of an earlier stream
         event(1.0, "accepted", mail=1, began=0.9, tries=1),
-        event(1.1, "failed", mail=2, why="ConnectionResetError", ambiguous=True),
+        event(1.1, "failed", mail=2, why="ConnectionResetError", ambiguous=True, connected=1.0),
         event(3.0, "accepted", mail=2, began=1.0, tries=2),
         event(3.1, "accepted", mail=3, began=3.0, tries=1),
         *(event(3.2, "arrived", run="this", mail=number) for number in (1, 2, 2)),
@@ -32,6 +32,18 @@ def test_lost_and_doubled_mails_are_counted() -> None:
     assert str(mail).startswith(
         "2 distinct, 1 lost, 1 doubled, 1 failed attempts (1 ConnectionResetError), slowest 2.00"
     )
+
+
+def test_a_client_that_waits_in_vain_for_an_answer_is_told_from_one_that_cannot_connect() -> None:
+    events = [
+        *(event(9.0, "failed", mail=number, why="TimeoutError", ambiguous=False, connected=1.0) for number in (1, 2)),
+        event(9.0, "failed", mail=3, why="TimeoutError", ambiguous=False, connected=None),
+        event(19.0, "failed", mail=2, why="TimeoutError", ambiguous=False, connected=9.2),
+        *(event(20.0 - number, "accepted", mail=number, began=1.0, tries=2) for number in (1, 2, 3)),
+    ]
+    mail = judge(events, "this", 0.0)
+    assert mail.silent == {1: 1.0, 2: 9.2}
+    assert (mail.slowest, mail.slowest_but({1}), mail.slowest_but({1, 2, 3})) == (18.0, 17.0, 0.0)
 
 
 def test_the_table_keeps_what_others_measured(tmp_path: Path) -> None:
