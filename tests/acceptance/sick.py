@@ -97,16 +97,17 @@ def shared(stage: Stage, seconds: float) -> None:
 
 def both_sick(stage: Stage, seconds: float) -> None:
     """C6: both get sick, together or one after the other."""
-    for pause in (0.0, 1.0, 8.0):
+    # The last is the likeliest to go wrong, and waits for the longest.
+    for pause, wait in ((0.0, seconds / 2), (1.0, seconds / 2), (8.0, seconds)):
         began = time.monotonic()
         with faults.stopped(PREFERRED):
             time.sleep(pause)
             with faults.stopped(STANDBY):
-                time.sleep(seconds)
+                time.sleep(wait)
                 moves = stage.moves(began)
         stage.settle()
         what = f"postfix stopped on both, the second {pause:g} s after the first"
-        stage.row("C6", what, f"{moves} moves in {seconds:.0f} s", "<= 1", moves <= 1)
+        stage.row("C6", what, f"{moves} moves in {wait:.0f} s", "<= 1", moves <= 1)
 
 
 def cost(stage: Stage, seconds: float) -> None:

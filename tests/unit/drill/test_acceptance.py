@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from acceptance.mail import judge
-from acceptance.table import Row, keep
+from acceptance.table import Row, forget, keep, kept, told
 from drill.events import Event
 
 
@@ -51,8 +51,12 @@ def test_the_table_keeps_what_others_measured(tmp_path: Path) -> None:
     keep(
         tmp_path, [Row("A1", "move", "0 lost", "0 lost", True, "bookworm"), Row("B1", "cut", "x", "y", True, "trixie")]
     )
-    lines = (tmp_path / "acceptance.md").read_text().splitlines()
-    assert lines[2:] == [
+    lines = told(kept(tmp_path), ["bookworm", "trixie"]).splitlines()
+    assert lines[2:4] == [
         "| A1 | move | 0 lost | 0 lost | yes | bookworm |",
         "| B1 | cut | x | y | yes | trixie |",
     ]
+    assert lines[5].startswith("bookworm: 1 measurements, 0 out of their bounds; nothing was measured of A2, A3")
+    assert ", B1," not in lines[7]
+    forget(tmp_path)
+    assert kept(tmp_path) == []
