@@ -49,6 +49,7 @@ SUITES: dict[str, list[Test]] = {
     ],
     "client": [
         lambda stage: client.planned(stage, 500),
+        lambda stage: client.planned(stage, 3000, 300),
         lambda stage: client.reload(stage, 500),
         lambda stage: client.cable(stage, 500),
         lambda stage: client.restart(stage, 500),
