@@ -41,6 +41,7 @@ class Stream:
         self.run = uuid.uuid4().hex[:12]
         self.count = count
         self.began = time.monotonic()
+        self._told = False
         arguments = (ADDRESS, RECIPIENT, self.run, mode, str(rate), str(count), str(READ_TIMEOUT))
         self._agent = stage.recorder.start(CLIENT, "stream", *arguments)
 
@@ -53,9 +54,14 @@ class Stream:
             120,
         )
 
-    def ended(self) -> bool:
-        """Whether all are accepted."""
-        return self._has_ended(self._stage.recorder.events())
+    def end(self) -> int:
+        """Begin no new mails; return how many there are."""
+        self._agent.stop()
+        self._told = True
+        self._stage.wait("the end of the stream", self._has_ended, 180)
+        events = self._stage.recorder.events()
+        self.count = int(str(next(e.facts["streamed"] for e in events if "streamed" in e.facts and e.at > self.began)))
+        return self.count
 
     def _has_ended(self, events: list[Event]) -> bool:
         return any("streamed" in e.facts and e.at > self.began for e in events)
@@ -63,7 +69,8 @@ class Stream:
     def finish(self, seconds: float = 120) -> Mail:
         """Wait until all are accepted and the servers have none left to deliver, and count."""
         self._stage.wait("the end of the stream", self._has_ended, 180)
-        self._agent.stop()
+        if not self._told:
+            self._agent.stop()
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             mail = judge(self._stage.recorder.events(), self.run, self.began)

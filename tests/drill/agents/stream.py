@@ -4,8 +4,8 @@
 """Agent on the client: a counted stream of numbered mails, each tried again and again until it is accepted.
 
 Usage: ``stream.py SERVER RECIPIENT RUN MODE RATE COUNT READ_TIMEOUT``. MODE is ``conn`` for one connection per mail, or
-a number of long sessions that share the mails. Unlike mail.py it has no threads: it keeps 300 mails a second going
-beside two mail servers on one small machine.
+a number of long sessions that share the mails. After ``stop`` no new mails are begun. Unlike mail.py it has no threads:
+it keeps 300 mails a second going beside two mail servers on one small machine.
 """
 
 from __future__ import annotations
@@ -104,16 +104,18 @@ class Session:
 class Stream:
     """Numbers the mails, paces them, and tells what came of them."""
 
-    def __init__(self, server: str, recipient: str, run: str, read_timeout: float) -> None:
+    def __init__(self, server: str, recipient: str, run: str, read_timeout: float, enough: threading.Event) -> None:
+        self.begun = 0
         self._server = server
         self._recipient = recipient
         self._run = run
         self._read_timeout = read_timeout
+        self._enough = enough
 
     async def by_connections(self, rate: float, count: int) -> None:
         """Send each mail over a connection of its own."""
         sending = []
-        async for number in _paced(rate, count):
+        async for number in self._paced(rate, count):
             sending.append(asyncio.create_task(self._insist(number)))
         await asyncio.gather(*sending)
 
@@ -121,7 +123,7 @@ class Stream:
         """Send the mails over few connections that stay."""
         waiting: asyncio.Queue[int] = asyncio.Queue()
         workers = [asyncio.create_task(self._work(waiting)) for _number in range(sessions)]
-        async for number in _paced(rate, count):
+        async for number in self._paced(rate, count):
             waiting.put_nowait(number)
         await waiting.join()
         for worker in workers:
@@ -159,26 +161,26 @@ class Stream:
                 emit("accepted", mail=number, began=began, tries=tries)
                 return
 
-
-async def _paced(rate: float, count: int) -> AsyncIterator[int]:
-    """Yield the numbers of mails, each when its time has come."""
-    due = time.monotonic()
-    for number in range(1, count + 1):
-        await asyncio.sleep(max(0.0, due - time.monotonic()))
-        due += 1 / rate
-        yield number
+    async def _paced(self, rate: float, count: int) -> AsyncIterator[int]:
+        """Yield the numbers of mails, each when its time has come."""
+        due = time.monotonic()
+        while self.begun < count and not self._enough.is_set():
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
+            due += 1 / rate
+            self.begun += 1
+            yield self.begun
 
 
 def main(server: str, recipient: str, run: str, mode: str, rate: str, count: str, read_timeout: str) -> None:
     """Send them all, and stay until the driver says stop or is gone."""
     stopped = threading.Event()
     listen(stop=stopped.set, gone=lambda: os._exit(0))
-    stream = Stream(server, recipient, run, float(read_timeout))
+    stream = Stream(server, recipient, run, float(read_timeout), stopped)
     if mode == "conn":
         asyncio.run(stream.by_connections(float(rate), int(count)))
     else:
         asyncio.run(stream.by_sessions(float(rate), int(count), int(mode)))
-    emit("finished", streamed=int(count))
+    emit("finished", streamed=stream.begun)
     stopped.wait()
 
 
