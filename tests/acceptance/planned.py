@@ -9,11 +9,9 @@ import time
 
 from drill.failover import ADDRESS, PREFERRED, STANDBY
 
-from .stage import Stage, Stream
+from .stage import ENDLESS, Stage, Stream
 
 SWITCHOVER = "failover.carp.switchover"
-ENDLESS = 100_000
-"""More mails than a test can last for."""
 
 
 def one_move(stage: Stage) -> None:

@@ -29,6 +29,8 @@ SERVERS = (PREFERRED, STANDBY)
 PROJECT = Path(__file__).resolve().parents[2]
 READ_TIMEOUT = 10.0
 """Seconds after which the client gives a silent server up; a real one waits for five minutes."""
+ENDLESS = 100_000
+"""More mails than a test can last for."""
 
 Tell = Callable[[str], None]
 
