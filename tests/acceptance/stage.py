@@ -21,7 +21,7 @@ from drill.machines import INTERFACE, LabError, Machine
 from drill.recorder import Agent, Recorder
 
 from .mail import Mail, judge
-from .table import Row
+from .table import FOLDER, Row, keep
 
 RECIPIENT = "drill@sink.example.com"
 SINK_PORT = "2525"
@@ -106,9 +106,10 @@ class Stage:
         self.recorder.__exit__(kind, error, trace)
 
     def row(self, number: str, what: str, measured: str, bound: str, passed: bool) -> None:
-        """Note and print what was measured."""
+        """Note, keep and print what was measured."""
         row = Row(number, what, measured, bound, passed, self._where)
         self.rows.append(row)
+        keep(FOLDER, [row])
         self.tell(row.line())
 
     def wait(self, what: str, condition: Callable[[list[Event]], bool], seconds: float) -> None:
