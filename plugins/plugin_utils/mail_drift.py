@@ -10,10 +10,12 @@ from typing import Any
 
 from ansible_collections.failover.carp.plugins.module_utils.postfix.drift import unfit
 
+from .mail_services import HANDOVER_TABLE
 from .text import listed
 
-#: What is each server's own.
+#: What is each server's own. The table of what is handed over says who has the address, and changes with it.
 OWN_PARAMETERS = frozenset({"myhostname"})
+OWN_TABLE = f"regexp:{HANDOVER_TABLE}"
 _NOTHING = "nothing"
 
 Info = Mapping[str, Any]
@@ -39,7 +41,8 @@ def find(
             if part != "main" or key not in free:
                 faults.append(f"{file}: {key}: {_each(values)}")
     for name, values in _different({host: info["tables"] for host, info in told.items()}):
-        faults.append(f"table {name}: {_table(values)}")
+        if name != OWN_TABLE:
+            faults.append(f"table {name}: {_table(values)}")
     for path, values in _different({host: info["files"] for host, info in told.items()}):
         faults.append(f"{path}: {_content(values)}")
     types = {host: dict.fromkeys(info["types"], "yes") for host, info in told.items()}

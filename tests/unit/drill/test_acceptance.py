@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+from acceptance import note, report
 from acceptance.mail import judge
 from acceptance.table import Row, forget, keep, kept, told
 from drill.events import Event
@@ -59,4 +61,20 @@ def test_the_table_keeps_what_others_measured(tmp_path: Path) -> None:
     assert lines[5].startswith("bookworm: 1 measurements, 0 out of their bounds; nothing was measured of A2, A3")
     assert ", B1," not in lines[7]
     forget(tmp_path)
+    assert kept(tmp_path) == []
+
+
+def test_playbooks_put_rows_into_the_same_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(note, "FOLDER", tmp_path)
+    monkeypatch.setattr(report, "FOLDER", tmp_path)
+    monkeypatch.setenv("CARP_TEST_DISTRO", "trixie")
+    assert note.main("D1", "again", "nothing changed", "nothing changes") == 0
+    assert note.main("Z9", "again", "nothing changed", "nothing changes") == 2
+    assert "Z9: there is no such test" in capsys.readouterr().err
+    assert report.main(["trixie"]) == 0
+    assert "| D1 | again | nothing changed | nothing changes | yes | trixie |\n" in capsys.readouterr().out
+    assert "nothing was measured of A1, " in (tmp_path / "acceptance.md").read_text()
+    assert report.main(["begin"]) == 0
     assert kept(tmp_path) == []
