@@ -31,6 +31,8 @@ class Host:
         self.main = self.config / "main.cf"
         self.main.write_text(f"{MAIN}{self.secrets}\n", encoding="utf-8")
         self.folder = folder / "lib" / "drift"
+        self.units = folder / "units"
+        self.units.mkdir()
         self._run = run
 
     def answer(self, words: list[str], _text: str = "", **_rest: Any) -> tuple[int, str, str]:
@@ -39,7 +41,11 @@ class Host:
 
     def play(self, **arguments: Any) -> dict[str, Any]:
         result: dict[str, Any] = self._run(
-            postfix_drift.main, folder=str(self.folder), config_dir=str(self.config), **arguments
+            postfix_drift.main,
+            folder=str(self.folder),
+            units=str(self.units),
+            config_dir=str(self.config),
+            **arguments,
         )
         return result
 
@@ -59,16 +65,24 @@ def test_it_is_installed_once_and_removed(host: Host) -> None:
     assert host.play(check=True)["changed"]
     assert not host.folder.exists()
     first = host.play()
-    assert first["files"] == [str(host.folder), *first["command"]]
-    assert [path.stat().st_mode & 0o777 for path in map(Path, first["files"])] == [0o700, 0o700, 0o600]
-    assert "s3cret" not in Path(first["command"][1]).read_text(encoding="utf-8")
-    assert host.play()["files"] == []
+    program, deployed = first["command"]
+    service, timer = (str(host.units / f"failover-carp-drift.{kind}") for kind in ("service", "timer"))
+    assert first["files"] == [str(host.folder), program, service, timer, deployed]
+    assert [Path(path).stat().st_mode & 0o777 for path in first["files"]] == [0o700, 0o700, 0o644, 0o644, 0o600]
+    assert first["reload_needed"]
+    assert f"\nExecStart={program} {deployed}\n" in Path(service).read_text(encoding="utf-8")
+    assert "s3cret" not in Path(deployed).read_text(encoding="utf-8")
+    again = host.play()
+    assert (again["files"], again["reload_needed"]) == ([], False)
     host.main.write_text("biff = yes\n", encoding="utf-8")
-    assert host.play()["files"] == first["command"][1:]
+    assert not host.play(check=True)["changed"]
+    assert host.play()["files"] == [deployed]
     assert host.play(state="absent", check=True)["changed"]
     assert host.folder.exists()
-    assert host.play(state="absent")["files"] == [*first["command"], str(host.folder)]
-    assert not host.folder.exists()
+    gone = host.play(state="absent")
+    assert gone["files"] == [program, deployed, service, timer, str(host.folder)]
+    assert gone["reload_needed"]
+    assert not any(Path(path).exists() for path in gone["files"])
     assert not host.play(state="absent")["changed"]
 
 
