@@ -43,7 +43,9 @@ def cable(stage: Stage, rate: float = 50, count: int = 200) -> None:
         stage.row("B1", f"active server's link cut, {count} mails at {rate:g}/s", str(mail), bound, fine)
     else:
         # Who has sent all and waits for the answer of a server that is dead cannot be told: its own timeout ends that.
-        dumb = {number for number, connected in mail.silent.items() if connected < cut}
+        # Until the other server has the address there is no connection to that one.
+        taken = cut + (stage.got(STANDBY, cut) or 0.0)
+        dumb = {number for number, connected in mail.silent.items() if connected < taken}
         half_open = len(mail.silent) - len(dumb)
         slowest = mail.slowest_but(dumb)
         measured = (
