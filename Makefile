@@ -76,7 +76,7 @@ test: $(VENV) ## all of the following, fast ones first
 
 .PHONY: test-full
 test-full: $(VENV) ## the same with every scenario of Molecule, those that take long included
-	@SCENARIOS=all tests/run/all $(STAGES)
+	@CARP_TEST_QUIET_TIME=300 SCENARIOS=all tests/run/all $(STAGES)
 
 .PHONY: lint
 lint: $(VENV) ## ruff, yamllint, ansible-lint, the changelog

@@ -5,14 +5,17 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
+from ansible_collections.failover.carp.plugins.module_utils.postfix.drift import unfit
+
+from .mail_services import HANDOVER_TABLE
 from .text import listed
 
-#: What is each server's own.
+#: What is each server's own. The table of what is handed over says who has the address, and changes with it.
 OWN_PARAMETERS = frozenset({"myhostname"})
+OWN_TABLE = f"regexp:{HANDOVER_TABLE}"
 _NOTHING = "nothing"
 
 Info = Mapping[str, Any]
@@ -38,7 +41,8 @@ def find(
             if part != "main" or key not in free:
                 faults.append(f"{file}: {key}: {_each(values)}")
     for name, values in _different({host: info["tables"] for host, info in told.items()}):
-        faults.append(f"table {name}: {_table(values)}")
+        if name != OWN_TABLE:
+            faults.append(f"table {name}: {_table(values)}")
     for path, values in _different({host: info["files"] for host, info in told.items()}):
         faults.append(f"{path}: {_content(values)}")
     types = {host: dict.fromkeys(info["types"], "yes") for host, info in told.items()}
@@ -49,21 +53,11 @@ def find(
 
 
 def _alone(host: str, info: Info, service: str, now: float) -> Iterator[str]:
-    if not info["running"]:
-        yield f"{host}: Postfix does not run"
-    for path in info["unread"]:
-        yield f"{host}: {path}: was written after Postfix last read it; reload it, or undo the change"
-    for problem in info["problems"]:
-        yield f"{host}: {problem}"
     certificate = info["certificate"]
-    if certificate.get("fault"):
-        yield f"{host}: the certificate: {certificate['fault']}"
-    elif certificate:
-        if certificate["ends"] < now:
-            day = datetime.datetime.fromtimestamp(certificate["ends"], tz=datetime.timezone.utc).date()
-            yield f"{host}: the certificate ended on {day}"
-        if service and service not in certificate["names"]:
-            yield f"{host}: the certificate is for {listed(certificate['names'])}, not {service}"
+    for fault in unfit(info["running"], info["unread"], info["problems"], certificate, now):
+        yield f"{host}: {fault}"
+    if certificate and not certificate.get("fault") and service and service not in certificate["names"]:
+        yield f"{host}: the certificate is for {listed(certificate['names'])}, not {service}"
 
 
 def _different(parts: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:

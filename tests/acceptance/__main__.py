@@ -12,22 +12,21 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 from drill.machines import LabError
 
 from . import client, crash, planned, sick
 from .stage import Stage
-from .table import HEAD, keep
+from .table import HEAD
 
-FOLDER = Path(__file__).resolve().parents[2] / ".cache" / "molecule"
 QUIET_TIME = float(os.environ.get("CARP_TEST_QUIET_TIME", "60"))
-"""Seconds for which nothing may move in C5 and C6. The study asks for 300: make test-full does."""
+"""Seconds for which nothing may move in C5 and C6. Five minutes are what is promised: make test-full waits for them."""
 
 Test = Callable[[Stage], None]
 SUITES: dict[str, list[Test]] = {
     "planned": [
         planned.one_move,
+        planned.fresh,
         planned.by_playbook,
         lambda stage: planned.moves_at_full_rate(stage, 5),
         planned.long_sessions,
@@ -45,11 +44,12 @@ SUITES: dict[str, list[Test]] = {
         sick.out_of_order,
         sick.firewalled,
         lambda stage: sick.shared(stage, QUIET_TIME),
-        lambda stage: sick.both_sick(stage, QUIET_TIME / 2),
+        lambda stage: sick.both_sick(stage, QUIET_TIME),
         lambda stage: sick.cost(stage, 30),
     ],
     "client": [
         lambda stage: client.planned(stage, 500),
+        lambda stage: client.planned(stage, 3000, 300),
         lambda stage: client.reload(stage, 500),
         lambda stage: client.cable(stage, 500),
         lambda stage: client.restart(stage, 500),
@@ -69,17 +69,13 @@ def main(suites: list[str]) -> int:
     signal.signal(signal.SIGTERM, lambda *_arguments: sys.exit(2))
     stage = Stage(lambda line: print(line, flush=True), os.environ.get("CARP_TEST_DISTRO", ""))
     print(HEAD, end="")
-    broken = ""
     try:
         with stage:
             for suite in suites:
                 for test in SUITES[suite]:
                     test(stage)
     except LabError as error:
-        broken = f"the tests could not be finished: {error}"
-        print(broken, file=sys.stderr)
-    keep(FOLDER, stage.rows)
-    if broken:
+        print(f"the tests could not be finished: {error}", file=sys.stderr)
         return 2
     return 0 if all(row.passed for row in stage.rows) else 1
 

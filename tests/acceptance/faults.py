@@ -58,9 +58,11 @@ disk_full = _fault(
     f"rm -f {QUEUE}/full",
 )
 inodes_full = _fault(
-    f"mkdir {QUEUE}/full && cd {QUEUE}/full && seq {INODES} | xargs touch 2>/dev/null; test -e {QUEUE}/full/1",
-    f"rm -rf {QUEUE}/full",
+    f"mkdir {QUEUE}/full && cd {QUEUE}/full && seq {INODES} | xargs touch 2>/dev/null; test -e 1 || exit 1;"
+    f" n={INODES}; while :; do n=$((n + 1)); touch $n || sleep 0.1; done >/dev/null 2>&1 & echo $! >/run/inodes",
+    f"kill $(cat /run/inodes); rm -rf {QUEUE}/full",
 )
+"""What took all inodes goes on taking those that delivered mails give back."""
 no_map = _fault(
     "mv /etc/postfix/recipients.lmdb /etc/postfix/recipients.lost; postfix reload 2>/dev/null",
     "mv /etc/postfix/recipients.lost /etc/postfix/recipients.lmdb; postfix reload 2>/dev/null",

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from drill.events import Event
@@ -14,14 +14,28 @@ from drill.events import Event
 
 @dataclass(frozen=True)
 class Mail:
-    """One stream: how many were accepted, how often each arrived, and what the client met with."""
+    """One stream: how many were accepted, how often each arrived, and what the client met with.
+
+    ``waits`` is how many seconds each mail took. ``silent`` has the mails whose client gave up on a connection over
+    which no answer came, and when the last such connection had been made.
+    """
 
     accepted: frozenset[int]
     arrived: Counter[int]
     failures: Counter[str]
     ambiguous: int
-    slowest: float
+    waits: Mapping[int, float]
+    silent: Mapping[int, float]
     gap: float
+
+    @property
+    def slowest(self) -> float:
+        """The longest that a mail took, in seconds."""
+        return self.slowest_but(())
+
+    def slowest_but(self, others: Collection[int]) -> float:
+        """Return the same without some mails."""
+        return max((wait for number, wait in self.waits.items() if number not in others), default=0.0)
 
     @property
     def lost(self) -> int:
@@ -58,9 +72,14 @@ def judge(events: Sequence[Event], run: str, since: float) -> Mail:
         Counter(_number(event) for event in later if event.kind == "arrived" and event.facts["run"] == run),
         Counter(str(event.facts["why"]) for event in failed),
         sum(bool(event.facts["ambiguous"]) for event in failed),
-        max((event.at - float(str(event.facts["began"])) for event in accepted), default=0.0),
+        {_number(event): event.at - float(str(event.facts["began"])) for event in accepted},
+        {_number(event): float(str(event.facts["connected"])) for event in failed if _fell_silent(event)},
         max((after - before for before, after in zip(moments, moments[1:])), default=0.0),
     )
+
+
+def _fell_silent(event: Event) -> bool:
+    return event.facts["why"] == "TimeoutError" and event.facts["connected"] is not None
 
 
 def _number(event: Event) -> int:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The failover.carp authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A sick mail service on a living server: C1 to C7."""
+"""A sick mail service on a living server: C1 to C7. No fault that moves the address loses an accepted mail."""
 
 from __future__ import annotations
 
@@ -13,14 +13,17 @@ from drill.machines import LabError
 
 from . import faults
 from .faults import Fault, shell
-from .stage import SERVERS, Stage
+from .stage import ENDLESS, SERVERS, Stage, Stream
 
 DETECTED = 12.0
 WAITERS = 5
+RATE = 20
+"""Mails per second during a fault."""
 
 
 def hung(stage: Stage) -> None:
     """C1: postfix hangs; the clients that wait for it must be told."""
+    stream = _mail(stage)
     with faults.hung(PREFERRED):
         began = time.monotonic()
         stage.recorder.start(CLIENT, "waiters", ADDRESS, "25", str(WAITERS))
@@ -32,27 +35,35 @@ def hung(stage: Stage) -> None:
         moved = _moved(stage, began, 30)
         reset = _reset_after(stage, began, moved)
     stage.settle()
-    measured = f"address at the other server after {moved:.1f} s, {reset}"
+    kept, lost = _kept(stream)
+    measured = f"address at the other server after {moved:.1f} s, {reset}; {kept}"
     told = [e for e in stage.recorder.events() if e.kind == "left" and e.at >= began]
     fine = moved <= DETECTED and len(told) == WAITERS and all(e.at <= began + moved + 1.0 for e in told)
-    bound = "<= 12 s, the clients reset <= 1 s later"
+    fine = fine and lost == 0
+    bound = "<= 12 s, the clients reset <= 1 s later, 0 lost"
     stage.row("C1", f"master and smtpd stopped (SIGSTOP), {WAITERS} clients waiting", measured, bound, fine)
 
 
 def stopped_and_killed(stage: Stage) -> None:
     """C2: postfix is stopped, or dies."""
+    stream = _mail(stage)
     with faults.stopped(PREFERRED):
         began = time.monotonic()
         moved = _moved(stage, began, 30)
     stage.settle()
-    stage.row("C2", "postfix stopped", f"address at the other server after {moved:.1f} s", "<= 5 s", moved <= 5.0)
+    kept, lost = _kept(stream)
+    measured = f"address at the other server after {moved:.1f} s; {kept}"
+    stage.row("C2", "postfix stopped", measured, "<= 5 s, 0 lost", moved <= 5.0 and lost == 0)
+    stream = _mail(stage)
     shell(PREFERRED, f"kill -KILL {faults.MASTER}")
     began = time.monotonic()
     served = stage.until("somebody answers", _greets, 30) - began
     how = "the other server" if stage.got(STANDBY, began) is not None else "systemd, on the same server"
     stage.settle()
-    measured = f"answered again after {served:.1f} s, by {how}"
-    stage.row("C2", "postfix killed (SIGKILL)", measured, "restarted, or moved, <= 5 s", served <= 5.0)
+    kept, lost = _kept(stream)
+    measured = f"answered again after {served:.1f} s, by {how}; {kept}"
+    fine = served <= 5.0 and lost == 0
+    stage.row("C2", "postfix killed (SIGKILL)", measured, "restarted, or moved, <= 5 s, 0 lost", fine)
 
 
 def out_of_order(stage: Stage) -> None:
@@ -68,17 +79,18 @@ def out_of_order(stage: Stage) -> None:
 
 def firewalled(stage: Stage) -> None:
     """C4: only others see that the service is not there."""
+    stream = _mail(stage)
     with faults.firewall(PREFERRED):
         began = time.monotonic()
         moved = _moved(stage, began, 30)
         seen = stage.failing(STANDBY)
         reason = stage.status(PREFERRED)["reason"].rpartition("; ")[2]
     stage.settle()
-    measured = f"address at the other server after {moved:.1f} s; there: {seen}; here: {reason}"
-    fine = moved <= DETECTED and "mail-at-peer" in seen
-    stage.row(
-        "C4", "answers of port 25 dropped on the active server", measured, "peer's view reports it, <= 12 s", fine
-    )
+    kept, lost = _kept(stream)
+    measured = f"address at the other server after {moved:.1f} s; there: {seen}; here: {reason}; {kept}"
+    fine = moved <= DETECTED and "mail-at-peer" in seen and lost == 0
+    bound = "peer's view reports it, <= 12 s, 0 lost"
+    stage.row("C4", "answers of port 25 dropped on the active server", measured, bound, fine)
 
 
 def shared(stage: Stage, seconds: float) -> None:
@@ -97,16 +109,17 @@ def shared(stage: Stage, seconds: float) -> None:
 
 def both_sick(stage: Stage, seconds: float) -> None:
     """C6: both get sick, together or one after the other."""
-    for pause in (0.0, 1.0, 8.0):
+    # The last is the likeliest to go wrong, and waits for the longest.
+    for pause, wait in ((0.0, seconds / 2), (1.0, seconds / 2), (8.0, seconds)):
         began = time.monotonic()
         with faults.stopped(PREFERRED):
             time.sleep(pause)
             with faults.stopped(STANDBY):
-                time.sleep(seconds)
+                time.sleep(wait)
                 moves = stage.moves(began)
         stage.settle()
         what = f"postfix stopped on both, the second {pause:g} s after the first"
-        stage.row("C6", what, f"{moves} moves in {seconds:.0f} s", "<= 1", moves <= 1)
+        stage.row("C6", what, f"{moves} moves in {wait:.0f} s", "<= 1", moves <= 1)
 
 
 def cost(stage: Stage, seconds: float) -> None:
@@ -136,14 +149,30 @@ def cost(stage: Stage, seconds: float) -> None:
 
 
 def _move_by(stage: Stage, number: str, what: str, fault: Fault) -> None:
+    stream = _mail(stage)
     with fault(PREFERRED):
         began = time.monotonic()
         moved = _moved(stage, began, 30)
         reason = stage.failing(PREFERRED)
     stage.settle()
-    measured = f"address at the other server after {moved:.1f} s; {reason}"
-    fine = moved <= DETECTED and "mail:" in reason
-    stage.row(number, what, measured, "reported with the reason and moved <= 12 s", fine)
+    kept, lost = _kept(stream)
+    measured = f"address at the other server after {moved:.1f} s; {reason}; {kept}"
+    fine = moved <= DETECTED and "mail:" in reason and lost == 0
+    stage.row(number, what, measured, "reported with the reason and moved <= 12 s, 0 lost", fine)
+
+
+def _mail(stage: Stage) -> Stream:
+    """Begin to send."""
+    stream = Stream(stage, RATE, ENDLESS)
+    stream.wait_accepted(RATE / ENDLESS)
+    return stream
+
+
+def _kept(stream: Stream) -> tuple[str, int]:
+    """End what ``_mail`` began; return what became of the mails, and how many are lost."""
+    stream.end()
+    mail = stream.finish()
+    return f"{len(mail.accepted)} mails at {RATE}/s, {mail.lost} lost, {mail.doubled} doubled", mail.lost
 
 
 def _moved(stage: Stage, began: float, seconds: float) -> float:

@@ -21,7 +21,7 @@ from drill.machines import INTERFACE, LabError, Machine
 from drill.recorder import Agent, Recorder
 
 from .mail import Mail, judge
-from .table import Row
+from .table import FOLDER, Row, keep
 
 RECIPIENT = "drill@sink.example.com"
 SINK_PORT = "2525"
@@ -29,6 +29,8 @@ SERVERS = (PREFERRED, STANDBY)
 PROJECT = Path(__file__).resolve().parents[2]
 READ_TIMEOUT = 10.0
 """Seconds after which the client gives a silent server up; a real one waits for five minutes."""
+ENDLESS = 100_000
+"""More mails than a test can last for."""
 
 Tell = Callable[[str], None]
 
@@ -41,6 +43,7 @@ class Stream:
         self.run = uuid.uuid4().hex[:12]
         self.count = count
         self.began = time.monotonic()
+        self._told = False
         arguments = (ADDRESS, RECIPIENT, self.run, mode, str(rate), str(count), str(READ_TIMEOUT))
         self._agent = stage.recorder.start(CLIENT, "stream", *arguments)
 
@@ -53,9 +56,14 @@ class Stream:
             120,
         )
 
-    def ended(self) -> bool:
-        """Whether all are accepted."""
-        return self._has_ended(self._stage.recorder.events())
+    def end(self) -> int:
+        """Begin no new mails; return how many there are."""
+        self._agent.stop()
+        self._told = True
+        self._stage.wait("the end of the stream", self._has_ended, 180)
+        events = self._stage.recorder.events()
+        self.count = int(str(next(e.facts["streamed"] for e in events if "streamed" in e.facts and e.at > self.began)))
+        return self.count
 
     def _has_ended(self, events: list[Event]) -> bool:
         return any("streamed" in e.facts and e.at > self.began for e in events)
@@ -63,7 +71,8 @@ class Stream:
     def finish(self, seconds: float = 120) -> Mail:
         """Wait until all are accepted and the servers have none left to deliver, and count."""
         self._stage.wait("the end of the stream", self._has_ended, 180)
-        self._agent.stop()
+        if not self._told:
+            self._agent.stop()
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             mail = judge(self._stage.recorder.events(), self.run, self.began)
@@ -97,9 +106,10 @@ class Stage:
         self.recorder.__exit__(kind, error, trace)
 
     def row(self, number: str, what: str, measured: str, bound: str, passed: bool) -> None:
-        """Note and print what was measured."""
+        """Note, keep and print what was measured."""
         row = Row(number, what, measured, bound, passed, self._where)
         self.rows.append(row)
+        keep(FOLDER, [row])
         self.tell(row.line())
 
     def wait(self, what: str, condition: Callable[[list[Event]], bool], seconds: float) -> None:

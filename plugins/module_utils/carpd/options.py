@@ -254,7 +254,8 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 def _recipient(text: str) -> str:
-    if not re.fullmatch(r"[^\s<>\x00-\x1f]{1,254}", text):
+    # RFC 5321, 4.5.1: "postmaster" alone is accepted whatever else is wrong, which shows nothing.
+    if len(text) > 254 or not re.fullmatch(r"[^\s<>\x00-\x1f]+@[^\s<>\x00-\x1f@]+", text):
         raise ValueError(text)
     return text
 
@@ -622,8 +623,9 @@ CHECK_OPTIONS = _table(
     Option(
         "recipient",
         None,
-        "an address of mail, for type smtp only",
-        "How far an SMTP check goes: with a recipient, until the server says that it would take mail for it.",
+        "an address of mail with its domain, for type smtp only",
+        "How far an SMTP check goes: with a recipient, until the server says that it would take mail for it. It must "
+        "be one for whom the server takes mail, such as postmaster@localhost with the role postfix.",
         _recipient,
         optional=True,
     ),

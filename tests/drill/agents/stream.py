@@ -4,8 +4,8 @@
 """Agent on the client: a counted stream of numbered mails, each tried again and again until it is accepted.
 
 Usage: ``stream.py SERVER RECIPIENT RUN MODE RATE COUNT READ_TIMEOUT``. MODE is ``conn`` for one connection per mail, or
-a number of long sessions that share the mails. Unlike mail.py it has no threads: it keeps 300 mails a second going
-beside two mail servers on one small machine.
+a number of long sessions that share the mails. After ``stop`` no new mails are begun. Unlike mail.py it has no threads:
+it keeps 300 mails a second going beside two mail servers on one small machine.
 """
 
 from __future__ import annotations
@@ -32,7 +32,11 @@ class Rejected(Exception):
 
 
 class Session:
-    """One SMTP session. ``at_the_dot`` tells that a mail was sent whose answer did not come: it may be there twice."""
+    """One SMTP session.
+
+    ``at_the_dot`` tells that a mail was sent whose answer did not come: it may be there twice. ``since`` is when the
+    connection was made, or None before that.
+    """
 
     def __init__(self, server: str, read_timeout: float) -> None:
         self._server = server
@@ -40,6 +44,7 @@ class Session:
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
         self.at_the_dot = False
+        self.since: float | None = None
 
     @property
     def is_open(self) -> bool:
@@ -50,6 +55,7 @@ class Session:
         """Connect and say hello."""
         connecting = asyncio.open_connection(self._server, 25)
         self._reader, self._writer = await asyncio.wait_for(connecting, CONNECT_TIMEOUT)
+        self.since = time.monotonic()
         await self._answer("220")
         await self._ask(f"HELO {HELLO}", "250")
 
@@ -73,6 +79,7 @@ class Session:
         if self._writer is not None:
             self._writer.close()
         self._reader = self._writer = None
+        self.since = None
 
     async def _ask(self, request: str, wanted: str) -> None:
         assert self._writer is not None
@@ -97,16 +104,18 @@ class Session:
 class Stream:
     """Numbers the mails, paces them, and tells what came of them."""
 
-    def __init__(self, server: str, recipient: str, run: str, read_timeout: float) -> None:
+    def __init__(self, server: str, recipient: str, run: str, read_timeout: float, enough: threading.Event) -> None:
+        self.begun = 0
         self._server = server
         self._recipient = recipient
         self._run = run
         self._read_timeout = read_timeout
+        self._enough = enough
 
     async def by_connections(self, rate: float, count: int) -> None:
         """Send each mail over a connection of its own."""
         sending = []
-        async for number in _paced(rate, count):
+        async for number in self._paced(rate, count):
             sending.append(asyncio.create_task(self._insist(number)))
         await asyncio.gather(*sending)
 
@@ -114,7 +123,7 @@ class Stream:
         """Send the mails over few connections that stay."""
         waiting: asyncio.Queue[int] = asyncio.Queue()
         workers = [asyncio.create_task(self._work(waiting)) for _number in range(sessions)]
-        async for number in _paced(rate, count):
+        async for number in self._paced(rate, count):
             waiting.put_nowait(number)
         await waiting.join()
         for worker in workers:
@@ -143,7 +152,7 @@ class Stream:
                 await session.send(self._recipient, text)
             except (OSError, EOFError, Rejected, asyncio.TimeoutError) as error:
                 why = str(error) if isinstance(error, Rejected) else type(error).__name__
-                emit("failed", mail=number, why=why, ambiguous=session.at_the_dot)
+                emit("failed", mail=number, why=why, ambiguous=session.at_the_dot, connected=session.since)
                 session.at_the_dot = False
                 session.drop()
                 tries += 1
@@ -152,26 +161,26 @@ class Stream:
                 emit("accepted", mail=number, began=began, tries=tries)
                 return
 
-
-async def _paced(rate: float, count: int) -> AsyncIterator[int]:
-    """Yield the numbers of mails, each when its time has come."""
-    due = time.monotonic()
-    for number in range(1, count + 1):
-        await asyncio.sleep(max(0.0, due - time.monotonic()))
-        due += 1 / rate
-        yield number
+    async def _paced(self, rate: float, count: int) -> AsyncIterator[int]:
+        """Yield the numbers of mails, each when its time has come."""
+        due = time.monotonic()
+        while self.begun < count and not self._enough.is_set():
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
+            due += 1 / rate
+            self.begun += 1
+            yield self.begun
 
 
 def main(server: str, recipient: str, run: str, mode: str, rate: str, count: str, read_timeout: str) -> None:
     """Send them all, and stay until the driver says stop or is gone."""
     stopped = threading.Event()
     listen(stop=stopped.set, gone=lambda: os._exit(0))
-    stream = Stream(server, recipient, run, float(read_timeout))
+    stream = Stream(server, recipient, run, float(read_timeout), stopped)
     if mode == "conn":
         asyncio.run(stream.by_connections(float(rate), int(count)))
     else:
         asyncio.run(stream.by_sessions(float(rate), int(count), int(mode)))
-    emit("finished", streamed=int(count))
+    emit("finished", streamed=stream.begun)
     stopped.wait()
 
 

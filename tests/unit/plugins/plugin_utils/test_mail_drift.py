@@ -82,6 +82,13 @@ def test_what_is_a_servers_own() -> None:
     assert mail_drift.find(infos, {"b": ["biff"]}, "", NOW) == []
 
 
+def test_the_table_that_follows_the_address_differs_by_right() -> None:
+    handover = {mail_drift.OWN_TABLE: {"text": "5" * 64, "index": ""}}
+    tables = {"lmdb:/t": {"text": "1" * 64, "index": "2" * 64}}
+    infos = {"a": info(tables=tables), "b": info(tables={**tables, **handover})}
+    assert mail_drift.find(infos, {}, "", NOW) == []
+
+
 def test_a_server_that_tells_nothing() -> None:
     assert mail_drift.find({"a": info(), "b": {"msg": "no way"}}, {}) == ["b: no way"]
     assert mail_drift.find({"a": info()}, {}) == ["there is nothing to compare: name more servers"]

@@ -87,6 +87,7 @@ def test_a_gateway_is_looked_for_where_its_virtual_hosts_are(tmp_path: pathlib.P
         ("type = link\ntarget = eth1\nweight = 255", "weight = 255: must be a whole number from 1 to 254, or fault"),
         ("type = link\ntarget = eth1\nweight = faulty", "weight = faulty: must be a whole number"),
         ("type = link\ntarget = eth1\nrecipient = a@b", "recipient = a@b: must be left out: it is for type smtp"),
+        ("type = smtp\ntarget = [::1]\nrecipient = postmaster", "recipient = postmaster: must be an address of mail w"),
         ("type = link\ntarget = eth1\nvips = mial, web", "must be names of virtual hosts (mail, web); mial is none"),
         ("type = gateway\ntarget = 10.0.0.1", "vips = (all): must be virtual hosts of one interface"),
     ],

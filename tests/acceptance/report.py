@@ -1,0 +1,25 @@
+# Copyright (c) 2026 The failover.carp authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``python3 -m acceptance.report begin|DISTRIBUTION...``: begin the table, or print it and write acceptance.md."""
+
+from __future__ import annotations
+
+import sys
+
+from .table import FOLDER, forget, kept, told
+
+
+def main(words: list[str]) -> int:
+    """Do so."""
+    if words == ["begin"]:
+        forget(FOLDER)
+        return 0
+    text = told(kept(FOLDER), words)
+    (FOLDER / "acceptance.md").write_text(text)
+    print(text, end="")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
