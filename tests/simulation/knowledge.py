@@ -55,7 +55,7 @@ class Knowledge:
 
     def became_master(self) -> None:
         """Take note that it is master: what was before does not count any more."""
-        self.rises_by, self._better = math.inf, None
+        self.rises_by, self._better, self._penalised_at = math.inf, None, _NEVER
 
     def penalise(self) -> None:
         """Take note that it could not be heard as master, since it could not send."""
@@ -89,18 +89,18 @@ class Knowledge:
             # Another one is about to learn of the better host, too, as long as there is time for that.
             patience = host.vip.dead_ratio * (host.vip.advbase or self.interval)
             if not goodbye and now + said.interval > self.counts_from + patience - _MOMENT:
-                self.may_rise = self.may_rise or self._perhaps_may(said, theirs)
+                self.may_rise |= self._perhaps_may(said) and not self._is_penalised_below(theirs)
             return False
         self._better = None
         if goodbye and self._is_fresh(self._perhaps_better, source, now):
             self.may_rise, self.rises_by = True, math.inf
         elif goodbye:
             self._hurry("it has heard a goodbye", now)
-        elif self._fears_as_much(theirs):
+        elif self._fears_as_much(theirs) or self._is_penalised_below(theirs):
             self._restrain(said, now)
         elif self._surely_may(said):
             self._hurry("it has heard a worse host", now)
-        elif self._perhaps_may(said, theirs):
+        elif self._perhaps_may(said):
             self.may_rise, self.rises_by = True, math.inf
         else:
             self._restrain(said, now)
@@ -133,8 +133,10 @@ class Knowledge:
         host = self._host
         return theirs <= self._rank(min(255, host.known_demotion + host.verdict.doubts))
 
-    def _is_penalised(self) -> bool:
-        return self._host.clock() - self._penalised_at < SEND_PENALTY_TIME - _MOMENT
+    def _is_penalised_below(self, theirs: Rank) -> bool:
+        if self._host.clock() - self._penalised_at >= SEND_PENALTY_TIME - _MOMENT:
+            return False
+        return theirs <= self._rank(min(255, self._host.known_demotion + SEND_ERROR_DEMOTION))
 
     def _settled_for(self) -> float:
         return self._host.clock() - self._host.unsettled_at
@@ -152,10 +154,8 @@ class Knowledge:
         yielding = host.speaker is not None and host.speaker.machine.yielding  # also since the kernel refused
         return self._has_rights() and not yielding and settled
 
-    def _perhaps_may(self, said: Advertisement, theirs: Rank) -> bool:
+    def _perhaps_may(self, said: Advertisement) -> bool:
         host = self._host
-        if self._is_penalised() and theirs <= self._rank(min(255, host.known_demotion + SEND_ERROR_DEMOTION)):
-            return False
         if said.demotion > host.known_demotion or host.promoted:
             return True
         settled = self._settled_for() > host.vip.stable_for - _MOMENT

@@ -95,6 +95,7 @@ class Promises(Watcher):
         self._leaves_since: dict[Host, float] = {}
         self._owned_since: dict[Host, float] = {}
         self._left_at: dict[Host, float] = {}
+        self._heard_until: dict[Host, float] = {}  # or since when it owes to be heard; by its own clock
         self._unowned_since = math.inf
         self._promised: dict[Host, float] = {}  # and what interval it promised
         self._owes_announcement: dict[Computer, float] = {}
@@ -404,6 +405,8 @@ class Promises(Watcher):
             self._gave_way[host] = now
             if "better" in change.reason:
                 self._gives_way_to_a_better(host)
+        if change.new.holds and not change.old.holds:
+            self._heard_until[host] = host.clock()
         if change.new.leaves and not change.old.leaves:
             self._leaves_since[host] = now
         elif change.old.leaves and not change.new.holds:
@@ -431,10 +434,16 @@ class Promises(Watcher):
             self._goodbye_owed[host] = now
         elif change.new in (State.ENDED, State.FAULTY) or change.reason == Event.STEP_DOWN.value:
             raise Broken("handover", f"{host.name} lets go at once, and waits for nobody: {change.reason}")
-        elif self._unsent.get(host) and change.new is State.BACKUP:
-            unheard = now - self._left_at.get(host, -math.inf)
-            if unheard > host.vip.dead_ratio * host.vip.advbase and host.vip.advbase:
-                self._knowledge[host].penalise()
+        elif change.new is State.BACKUP and self._was_unheard(host):
+            self._knowledge[host].penalise()
+
+    def _was_unheard(self, host: Host) -> bool:
+        """Whether it failed to send for so long that a peer may have taken over.
+
+        Three failures in a row demote it as well; but since when, it knows better.
+        """
+        patience = host.vip.dead_ratio * host.vip.advbase
+        return bool(patience) and self._unsent.get(host, False) and host.clock() - self._heard_until[host] > patience
 
     def _asks(self, host: Host, now: float) -> None:
         """Nobody takes over by silence from a host that still has the address, and would say so if it were asked."""
@@ -546,6 +555,7 @@ class Promises(Watcher):
         datagram = Datagram.decode(packet)
         said = Advertisement.decode(datagram.payload)
         self._excused_at[host] = self._left_at[host] = self._world.now
+        self._heard_until[host] = host.clock()
         self._unsent[host] = False
         if said.is_bow_out:
             self._goodbye_owed.pop(host, None)
