@@ -38,6 +38,7 @@ class Knowledge:
         self._better: tuple[Address, float, float] | None = None
         self._perhaps_better = self._better  # than it was just then, since its sends failed; which it knows better
         self._penalised_at = _NEVER  # by the host's clock
+        self._tied_until = _NEVER
         self._demoted = (_NEVER, 0)  # when it was told of another demotion last, and by how much it was before
 
     def listen(self, now: float) -> None:
@@ -79,7 +80,7 @@ class Knowledge:
         too_slow = 0 < host.vip.dead_ratio * host.vip.advbase < said.interval
         goodbye = (said.advbase, said.advskew) == BOW_OUT or too_slow
         if not goodbye and theirs <= ours:
-            self._better = (source, now, said.interval)
+            self._remember((source, now, said.interval), tied=theirs == ours)
             self._restrain(said, now)
             return True
         if not goodbye:
@@ -105,6 +106,14 @@ class Knowledge:
         else:
             self._restrain(said, now)
         return False
+
+    def _remember(self, better: tuple[Address, float, float], tied: bool) -> None:
+        """Of an equal host, who has the address knows itself whether it wins the tie, and then forgets the other."""
+        machine = self._host.speaker.machine if self._host.speaker else None
+        if tied and machine is not None and machine.state.holds:
+            self._perhaps_better, self._tied_until = better, better[1] + _FRESH * better[2]
+        else:
+            self._better = better
 
     def _is_fresh(self, better: tuple[Address, float, float] | None, source: Address, now: float) -> bool:
         """Whether another one than the source was heard just now, and is better."""
@@ -146,6 +155,8 @@ class Knowledge:
 
     def _surely_may(self, said: Advertisement) -> bool:
         host = self._host
+        if host.world.now < self._tied_until:
+            return False
         if said.demotion > host.known_demotion and host.world.now - host.refused_at > REFUSAL_TIME + _MOMENT:
             return True
         settled = self._settled_for() > host.vip.stable_for + _MOMENT or not host.vip.stable_for
