@@ -80,13 +80,16 @@ class Knowledge:
         too_slow = 0 < host.vip.dead_ratio * host.vip.advbase < said.interval
         goodbye = (said.advbase, said.advskew) == BOW_OUT or too_slow
         if not goodbye and theirs <= ours:
-            self._remember((source, now, said.interval), tied=theirs == ours)
+            self._better = (source, now, said.interval)
+            # Of an equal host, who has the address knows itself whether it wins the tie, and then forgets the other.
+            self._tied_until = now + _FRESH * said.interval if theirs == ours and self._holds() else _NEVER
             self._restrain(said, now)
             return True
         if not goodbye:
             impaired = self._is_impaired() and theirs <= self._rank(min(255, host.known_demotion + SEND_ERROR_DEMOTION))
             self._perhaps_better = (source, now, said.interval) if impaired else self._perhaps_better
         if self._is_fresh(self._better, source, now):
+            self.may_rise |= goodbye and now < self._tied_until
             # Another one is about to learn of the better host, too, as long as there is time for that.
             patience = host.vip.dead_ratio * (host.vip.advbase or self.interval)
             if not goodbye and now + said.interval > self.counts_from + patience - _MOMENT:
@@ -107,13 +110,8 @@ class Knowledge:
             self._restrain(said, now)
         return False
 
-    def _remember(self, better: tuple[Address, float, float], tied: bool) -> None:
-        """Of an equal host, who has the address knows itself whether it wins the tie, and then forgets the other."""
-        machine = self._host.speaker.machine if self._host.speaker else None
-        if tied and machine is not None and machine.state.holds:
-            self._perhaps_better, self._tied_until = better, better[1] + _FRESH * better[2]
-        else:
-            self._better = better
+    def _holds(self) -> bool:
+        return self._host.speaker is not None and self._host.speaker.machine.state.holds
 
     def _is_fresh(self, better: tuple[Address, float, float] | None, source: Address, now: float) -> bool:
         """Whether another one than the source was heard just now, and is better."""
@@ -155,8 +153,6 @@ class Knowledge:
 
     def _surely_may(self, said: Advertisement) -> bool:
         host = self._host
-        if host.world.now < self._tied_until:
-            return False
         if said.demotion > host.known_demotion and host.world.now - host.refused_at > REFUSAL_TIME + _MOMENT:
             return True
         settled = self._settled_for() > host.vip.stable_for + _MOMENT or not host.vip.stable_for
