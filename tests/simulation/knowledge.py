@@ -38,6 +38,7 @@ class Knowledge:
         self._better: tuple[Address, float, float] | None = None
         self._perhaps_better = self._better  # than it was just then, since its sends failed; which it knows better
         self._penalised_at = _NEVER  # by the host's clock
+        self._tied_until = _NEVER
         self._demoted = (_NEVER, 0)  # when it was told of another demotion last, and by how much it was before
 
     def listen(self, now: float) -> None:
@@ -80,12 +81,15 @@ class Knowledge:
         goodbye = (said.advbase, said.advskew) == BOW_OUT or too_slow
         if not goodbye and theirs <= ours:
             self._better = (source, now, said.interval)
+            # Of an equal host, who has the address knows itself whether it wins the tie, and then forgets the other.
+            self._tied_until = now + _FRESH * said.interval if theirs == ours and self._holds() else _NEVER
             self._restrain(said, now)
             return True
         if not goodbye:
             impaired = self._is_impaired() and theirs <= self._rank(min(255, host.known_demotion + SEND_ERROR_DEMOTION))
             self._perhaps_better = (source, now, said.interval) if impaired else self._perhaps_better
         if self._is_fresh(self._better, source, now):
+            self.may_rise |= goodbye and now < self._tied_until
             # Another one is about to learn of the better host, too, as long as there is time for that.
             patience = host.vip.dead_ratio * (host.vip.advbase or self.interval)
             if not goodbye and now + said.interval > self.counts_from + patience - _MOMENT:
@@ -105,6 +109,9 @@ class Knowledge:
         else:
             self._restrain(said, now)
         return False
+
+    def _holds(self) -> bool:
+        return self._host.speaker is not None and self._host.speaker.machine.state.holds
 
     def _is_fresh(self, better: tuple[Address, float, float] | None, source: Address, now: float) -> bool:
         """Whether another one than the source was heard just now, and is better."""

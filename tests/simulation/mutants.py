@@ -484,15 +484,6 @@ def _held_for_nothing() -> None:
     setattr(Machine, "_stay", stubborn)  # noqa: B010
 
 
-@mutant("clients let in by a sick master that has to leave")
-def _let_in_at_last() -> None:
-    def leave(self: Draining, event: Event, reason: str) -> None:
-        if not self.is_for(event):
-            self.departures.append(machine.Departure(event, reason))
-
-    setattr(Draining, "leave", leave)  # noqa: B010
-
-
 def _give_up(_number: int, _frame: object) -> None:
     raise TimeoutError("time stands still")
 
