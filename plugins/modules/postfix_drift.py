@@ -137,7 +137,8 @@ PARTS = (
     tables,
     values,
 )
-PROGRAM, NOTE = "drift", "deployed"
+PROGRAM = "drift"
+NOTE = "deployed"
 MAIN = "from failover_carp.postfix.drift_program import main\n\nraise SystemExit(main())\n"
 #: The same for the same parts, so that the file changes only with them.
 LONG_AGO = (1980, 1, 1, 0, 0, 0)

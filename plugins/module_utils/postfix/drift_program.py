@@ -63,8 +63,6 @@ def main() -> int:
             found = find(deployed, root, time.time())
     except (OSError, ValueError) as error:
         found = [f"the configuration cannot be compared: {error}"]
-    for line in found:
-        print(f"{_WARNING}{line}")
-    if not found:
-        print("The server is as it was deployed.")
+    lines = [f"{_WARNING}{line}" for line in found] or ["The server is as it was deployed."]
+    sys.stdout.write("\n".join(lines) + "\n")
     return 1 if found else 0

@@ -79,8 +79,7 @@ class Prober:
     def _wait(self, until: float) -> None:
         # Not by poll(), which counts whole milliseconds: asking for the rest of one again and again would take a whole
         # core away from the hosts, where those are containers or virtual machines of the same computer.
-        ready, _, _ = select.select(list(self._sockets.values()), [], [], max(0.0, until - time.monotonic()))
-        for source in ready:
+        for source in select.select(list(self._sockets.values()), [], [], max(0.0, until - time.monotonic()))[0]:
             self._take(source)
 
     def _take(self, source: echo.EchoSocket) -> None:
