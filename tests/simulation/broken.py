@@ -21,6 +21,7 @@ PROMISES = {
     "penalty": "that a backup's advertisements could not be sent is forgiven in time",
     "truth": "an advertisement says how good a master its sender is, and says it at once when that changes",
     "trust": "who knows its peers heeds nothing that none of them has said, or that is older than what was heard",
+    "refusal": "whose kernel does not give it the address takes it from no other host for a while",
     "restart": "a daemon whose program is replaced in time is what it was",
     "announce": "a new master announces the address, again and again",
     "together": "who cannot serve one address keeps no other that moves with it",

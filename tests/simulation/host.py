@@ -70,8 +70,8 @@ class Watcher:
     def told(self, host: Host, event: Event) -> None:
         """Hear that the daemon has just taken in an event."""
 
-    def resumed(self, host: Host, was_master: bool, held: bool) -> None:
-        """Hear that its program was replaced; the new one has done what it does first."""
+    def resumed(self, host: Host, legacy: dict[str, Any], held: bool) -> None:
+        """Hear that its program was replaced; the new one has done what it does first with what it was left."""
 
 
 class Host(Computer):
@@ -103,6 +103,7 @@ class Host(Computer):
         self.netlink_delay = 0.0  # the kernel takes up to so many seconds to change an address
         self.refuses = False  # the kernel does not let us have the address
         self.refused_at = -math.inf  # when it did not, last
+        self.put_off = False  # by that, and nobody has called it back since
         self.time_of_day = 1.7e9 + world.random.uniform(0, 1)  # at the beginning; seconds since 1970
         self._guard: Guard | None = None
         self._guarded = False
@@ -209,7 +210,7 @@ class Host(Computer):
         self.speaker.sources = self.sources
         self.died_at = self.frozen_at = self.asked_to_end_at = None
         self.verdict = Verdict()
-        self.promoted, self.told_demotion = False, 0
+        self.promoted, self.put_off, self.told_demotion = False, False, 0
         self.unsettled_at = self.clock()
         self._renew_guard()
         self._inbox.clear()
@@ -271,7 +272,7 @@ class Host(Computer):
             self._guarded = False
             self.tell(Event.RESUME if legacy["master"] and held else Event.UP)
         guard.end()
-        self.watcher.resumed(self, legacy["master"], held)
+        self.watcher.resumed(self, legacy, held)
 
     def _first_step(self) -> int:
         """Begin behind all that was ever sent, as the real daemon does with a number that it keeps in a file."""
@@ -384,6 +385,7 @@ class Host(Computer):
 
         def take(speaker: Speaker) -> None:
             self.retired, self.promoted, self.stepped_down = bool(reason), False, bool(reason)
+            self.put_off = False
             self._change_rank(speaker, lambda: speaker.machine.retire(self.clock(), reason))
             if reason:
                 self.watcher.told(self, Event.STEP_DOWN)
@@ -394,9 +396,12 @@ class Host(Computer):
         """Let the operator promote it: it takes over from any worse master."""
 
         def take(speaker: Speaker) -> None:
-            self.retired = self.stepped_down = False
+            self.retired = self.stepped_down = self.put_off = False
             self._change_rank(speaker, lambda: speaker.machine.promote(self.clock()))
-            self.promoted = speaker.machine.claiming
+            machine = speaker.machine
+            ours = machine.demotion, self.vip.advbase, machine.advskew
+            is_better = machine.master is None or machine.master.rank > ours
+            self.promoted = machine.state is State.BACKUP and is_better
 
         self.tell_speaker(take)
 
@@ -545,6 +550,7 @@ class Host(Computer):
                 self._clients_first, self._clients_knew = None, False
                 self.watcher.demoted(self)
             self.watcher.changed(self, action)
+            self.put_off &= action.new is not State.MASTER
         elif isinstance(action, Advertise):
             packets = speaker.packets(action.advbase, action.advskew, action.demotion).values()
             left = [self._send(packet) for packet in packets]
@@ -584,6 +590,7 @@ class Host(Computer):
             self._guarded, self._sign_anew_at = True, speaker.sequence + AHEAD // 2
         if self.refuses:
             self.refused_at = self.world.now
+            self.put_off = speaker.machine.state.advertises
             self._todo.clear()  # what was to follow would claim what is not here
             self._event(speaker, Event.ADDRESS_REFUSED, "no address could be added")
             return

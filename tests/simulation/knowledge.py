@@ -155,7 +155,8 @@ class Knowledge:
 
     def _surely_may(self, said: Advertisement) -> bool:
         host = self._host
-        if said.demotion > host.known_demotion and host.world.now - host.refused_at > REFUSAL_TIME + _MOMENT:
+        is_called = said.demotion > host.known_demotion or host.promoted
+        if is_called and host.world.now - host.refused_at > REFUSAL_TIME + _MOMENT:
             return True
         settled = self._settled_for() > host.vip.stable_for + _MOMENT or not host.vip.stable_for
         yielding = host.speaker is not None and host.speaker.machine.yielding  # also since the kernel refused

@@ -156,7 +156,7 @@ MUTANTS.update(
         "doubts ignored": _replace(Standing, "feared", property(lambda self: self.demotion)),
         "demotion ignored": _replace(Standing, "demotion", _constantly(0)),
         "an order to leave ignored": _replace(Standing, "retire", _returning(False)),
-        "counters repeated over a restart": _replace(Machine, "inherit", _returning(None)),
+        "what it was left forgotten after a restart": _replace(Machine, "inherit", _returning(None)),
         "goodbyes of the guard not skipped": _replace(Speaker, "skip_goodbyes", _returning(None)),
         "ties lost by both": _replace(machine, "_order", _returning(0)),
         "addresses announced once": _replace(machine, "ANNOUNCE_AT", (0.0,)),

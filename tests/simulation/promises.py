@@ -12,6 +12,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from broken import EARLY, Broken
 from carpd.actions import Changed
@@ -415,12 +416,15 @@ class Promises(Watcher):
         # Whom its kernel does not give the address tries again whenever nobody else has it.
         if now - max(self._any_trouble, mad_at) > self._patient + UNJUST and not host.refuses:
             raise Broken("calm", f"{host.name} turns from {change.old.value} to {change.new.value}")
-        if change.old is State.BACKUP and change.new is State.MASTER and not knowledge.may_rise:
-            patience = host.vip.dead_ratio * (host.vip.advbase or knowledge.interval)
-            silence = now - knowledge.counts_from
-            if silence < patience - EARLY * min(1.0, patience):
-                raise Broken("I5", f"{host.name} becomes master {silence:.3f} s after it heard that it should not")
-            self._asks(host, now)
+        if change.old is State.BACKUP and change.new is State.MASTER:
+            if not knowledge.may_rise:
+                patience = host.vip.dead_ratio * (host.vip.advbase or knowledge.interval)
+                silence = now - knowledge.counts_from
+                if silence < patience - EARLY * min(1.0, patience):
+                    raise Broken("I5", f"{host.name} becomes master {silence:.3f} s after it heard that it should not")
+                self._asks(host, now)
+            if host.put_off and now - host.refused_at < REFUSAL_TIME and "worse" in change.reason:
+                raise Broken("refusal", f"{host.name} takes over {now - host.refused_at:.3f} s after that")
         if change.old.advertises and not change.new.advertises:
             self._leaves_in_order(host, change, now)
         self._parting.changed(host, change)
@@ -538,9 +542,19 @@ class Promises(Watcher):
         """Take note."""
         self._unsent[host] = True
 
-    def resumed(self, host: Host, was_master: bool, held: bool) -> None:
+    def resumed(self, host: Host, legacy: dict[str, Any], held: bool) -> None:
         """Check that nothing was lost when a program was replaced."""
-        if was_master and held and host.carrier and not host.refuses and not host.is_master and not host.faulty_since:
+        machine = host.speaker.machine if host.speaker is not None else None
+        if machine and legacy["yielding"] and not (machine.yielding or host.retired or host.is_master):
+            raise Broken("restart", f"{host.name} had stepped down before its program was replaced, and forgot it")
+        if (
+            legacy["master"]
+            and held
+            and host.carrier
+            and not host.refuses
+            and not host.is_master
+            and not host.faulty_since
+        ):
             raise Broken("restart", f"{host.name} was master before its program was replaced, and is not now")
 
     def _is_authentic(self, host: Host, said: Advertisement) -> bool:
