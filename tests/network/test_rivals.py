@@ -61,7 +61,8 @@ def test_a_stranger_configures_the_address(lab: Lab, pair: CarpdPair) -> None:
         lab.spawn("c", ["ping", "-c", "1", "-W", "1", "-I", address, target]).wait()
     rivals = wait_rivals(pair.preferred, 2)
     assert {(one["address"], one["mac"]) for one in rivals} == {(address, lab.mac("c")) for address in addresses}
-    assert f"another host, with the MAC {lab.mac('c')}, says to have {lab.address(0)}" in pair.preferred.process.output
+    told_so = f"another host, with the MAC {lab.mac('c')}, says to have {lab.address(0)}"
+    lab.wait(lambda: told_so in pair.preferred.process.output, "the log says so, too")
     told = time.monotonic() - 5
     for address in addresses:
         lab.wait(lambda it=address: lab.capture.announced(told, "a", it), "announced again")  # type: ignore[misc]
@@ -69,7 +70,8 @@ def test_a_stranger_configures_the_address(lab: Lab, pair: CarpdPair) -> None:
         lab.hosts["c"].ip("addr", "del", with_prefix(address), "dev", INTERFACE)
     gone = time.monotonic()
     wait_rivals(pair.preferred, 0)
-    assert f"no longer says to have {lab.address(0)}" in pair.preferred.process.output
+    over = f"no longer says to have {lab.address(0)}"
+    lab.wait(lambda: over in pair.preferred.process.output, "the log says that it is over")
     for address in addresses:
         lab.wait(lambda it=address: lab.capture.announced(gone, "a", it), "and when it is over")  # type: ignore[misc]
 
