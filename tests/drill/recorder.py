@@ -16,7 +16,7 @@ from .machines import LabError, Machine
 
 AGENTS = "/usr/local/lib/failover-drill"
 """Where molecule/shared/create.yml mounts the agents in each machine."""
-COLLECTION = "/usr/local/lib/failover-carp"
+COLLECTION = "/usr/local/lib/drill-collection"
 """And where the collection's plugins, of which they use some."""
 
 
