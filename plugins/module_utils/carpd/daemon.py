@@ -444,9 +444,10 @@ class Daemon:
         if news.kind == STATE:
             self._recorder.keep(f"{news.vip}: {news.old} -> {news.new}: {news.reason}")
             # Not a look at each of them: hundreds may tell of a change at the same moment.
-            for host in [self._hosts[news.vip]] if news.vip in self._hosts else self._closing:
-                if host.vip.name == news.vip:
-                    self._hooks.changed(host.vip, State(news.old), State(news.new), news.reason)
+            closing = (host for host in self._closing if host.vip.name == news.vip)
+            host = self._hosts.get(news.vip) or next(closing, None)
+            if host is not None:
+                self._hooks.changed(host.vip, State(news.old), State(news.new), news.reason)
         if self._control.watched:
             self._control.tell(self._verbs.event(news))
 

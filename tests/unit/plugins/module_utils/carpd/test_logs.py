@@ -123,6 +123,33 @@ def test_the_time_is_that_of_the_event(pipe: Pipe, monkeypatch: pytest.MonkeyPat
     assert pipe.read_until("\n") == "2020-09-13 12:26:40,062 INFO    first\n"
 
 
+class Pause:
+    """Stands for the event that ends a pause; the test says when this one is over."""
+
+    def __init__(self) -> None:
+        self.begun, self.over = threading.Event(), threading.Event()
+
+    def wait(self, seconds: float) -> None:
+        assert seconds == logs._PAUSE
+        self.begun.set()
+        assert self.over.wait(PATIENCE)
+
+    def set(self) -> None:
+        self.over.set()
+
+
+def test_after_a_rest_it_lets_the_loop_go_on_before_it_writes(pipe: Pipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    pause = Pause()
+    with LogWriter() as writer:
+        monkeypatch.setattr(writer, "_ending", pause)
+        log.info("one")
+        assert pause.begun.wait(PATIENCE)
+        log.info("two")
+        assert not select.select([pipe.reader], [], [], 0)[0]
+        pause.set()
+        assert "one" in pipe.read_until("two")
+
+
 def test_after_the_end_it_takes_no_more() -> None:
     before = list(log.takers)
     with LogWriter() as writer:
